@@ -9,7 +9,7 @@ use gateway_document::{
     Catalogue, CheckedDocument, ListenerName, Problem, Resolved, SchemaCache, ServerName, Warning,
     WithheldTool, resolve, warnings,
 };
-use store::{AcceptedGeneration, Input, ListHash, RevisionNumber, StoredResource};
+use store::{Input, ListHash, RevisionNumber, StoredGeneration, StoredResource};
 use thiserror::Error;
 use xds::{
     EarlierResources, Generation, InconsistentSnapshot, InvalidResource, Resource, ResourceType,
@@ -195,16 +195,13 @@ impl Built {
         self.snapshot.generation()
     }
 
-    /// The same generation as the bytes that Envoys accepted, whatever this version would write
+    /// The same generation as the bytes that Envoys were sent, whatever this version would write
     /// today.
     ///
     /// # Errors
     /// When the bytes are not what they are said to be.
-    pub fn with_accepted_bytes(
-        mut self,
-        accepted: &AcceptedGeneration,
-    ) -> Result<Self, RestoreError> {
-        let resources: Vec<Resource> = accepted
+    pub fn with_stored_bytes(mut self, bytes: &StoredGeneration) -> Result<Self, RestoreError> {
+        let resources: Vec<Resource> = bytes
             .resources
             .iter()
             .map(|stored| {
@@ -215,8 +212,8 @@ impl Built {
             })
             .collect::<Result<_, _>>()?;
         let generation = Generation::of(&resources);
-        if generation.as_str() != accepted.generation {
-            return Err(RestoreError::OtherContent(accepted.generation.clone()));
+        if generation.as_str() != bytes.generation {
+            return Err(RestoreError::OtherContent(bytes.generation.clone()));
         }
         let endpoints = self.snapshot.of_type(ResourceType::Endpoints);
         let endpoints: Vec<Resource> = endpoints.map(|resource| (**resource).clone()).collect();
@@ -228,9 +225,10 @@ impl Built {
         Ok(self)
     }
 
-    /// The form in which the store keeps this once Envoys have accepted it.
+    /// The form in which the store keeps this while it is tried in waves, and once Envoys have
+    /// accepted it.
     #[must_use]
-    pub fn to_accepted(&self) -> AcceptedGeneration {
+    pub fn to_stored(&self) -> StoredGeneration {
         let resources = self.snapshot.resources();
         let mut resources: Vec<StoredResource> = resources
             .filter(|resource| resource.resource_type().belongs_to_generations())
@@ -241,7 +239,7 @@ impl Built {
             })
             .collect();
         resources.sort();
-        AcceptedGeneration {
+        StoredGeneration {
             generation: self.generation().as_str().to_owned(),
             revision: self.revision,
             lists: self

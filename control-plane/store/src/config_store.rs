@@ -6,9 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    AcceptedGeneration, AppendError, AuditEntry, AuditFilter, AuditRecord, Catalogue, Leadership,
-    ListHash, Module, NewRevision, RawTool, Revision, RevisionNumber, RevisionSummary, StoreError,
-    StoredAnswer, StoredRejection, StoredRejectionChange, StoredRollout, WithheldInput,
+    AppendError, AuditEntry, AuditFilter, AuditRecord, Catalogue, Leadership, ListHash, Module,
+    NewRevision, RawTool, Revision, RevisionNumber, RevisionSummary, StoreError, StoredAnswer,
+    StoredGeneration, StoredRejection, StoredRejectionChange, StoredRollout, WithheldInput,
 };
 
 /// Keeps all that the control plane must not forget. Whatever a method has answered `Ok` to
@@ -59,8 +59,8 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// The latest list of each server's tools, by the server's name.
     async fn catalogues(&self) -> Result<BTreeMap<String, Catalogue>, StoreError>;
 
-    /// The list of that hash. It is kept while a catalogue or the accepted generation names it, and
-    /// a day beyond, so that a generation which began with it can still be remembered as accepted.
+    /// The list of that hash. It is kept while a catalogue or a stored generation names it, and a
+    /// day beyond, so that a generation which began with it can still be stored.
     async fn tool_list(&self, hash: &ListHash) -> Result<Option<Vec<RawTool>>, StoreError>;
 
     /// Remembers a module; of one that is known only the path is updated.
@@ -97,13 +97,13 @@ pub trait ConfigStore: Send + Sync + 'static {
 
     /// Remembers a generation that Envoys accepted, as the newest; the few before it are kept too.
     /// Its revision and lists must be in the store.
-    async fn add_accepted(&self, accepted: &AcceptedGeneration) -> Result<(), StoreError>;
+    async fn add_accepted(&self, accepted: &StoredGeneration) -> Result<(), StoreError>;
 
     /// Forgets that Envoys accepted a generation, and its revisions as it.
     async fn remove_accepted(&self, generation: &str) -> Result<(), StoreError>;
 
     /// The generations that Envoys accepted last, the newest first.
-    async fn accepted(&self) -> Result<Vec<AcceptedGeneration>, StoreError>;
+    async fn accepted(&self) -> Result<Vec<StoredGeneration>, StoreError>;
 
     /// The newest revision below `before` that Envoys accepted. Revisions are told apart by their
     /// numbers, also where they are the same generation.
@@ -133,6 +133,17 @@ pub trait ConfigStore: Send + Sync + 'static {
 
     /// The rollouts: those that go on, then a hundred that have ended, the newest first.
     async fn rollouts(&self) -> Result<Vec<StoredRollout>, StoreError>;
+
+    /// Keeps the generation of a rollout that is stored, until that is stored as ended. One that is
+    /// kept already stays as it is.
+    async fn keep_generation(
+        &self,
+        rollout: &str,
+        generation: &StoredGeneration,
+    ) -> Result<(), StoreError>;
+
+    /// The generation that is kept of the rollout of this name.
+    async fn generation_of(&self, rollout: &str) -> Result<Option<StoredGeneration>, StoreError>;
 
     /// Remembers the answer to a request that had a key, in the place of an earlier one; a thousand
     /// are kept, each until its end.

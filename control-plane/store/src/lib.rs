@@ -5,7 +5,8 @@
 //! - [`Catalogue`]: what each MCP server answered when it was asked for its tools, byte for byte;
 //! - [`Module`]: where a `.wasm` of that hash lies;
 //! - [`AuditRecord`]: who did what, when, from where and why;
-//! - [`AcceptedGeneration`]: what Envoys accepted last, as the bytes that they were sent;
+//! - [`StoredGeneration`]: what Envoys accepted last, and what is tried in waves, as the bytes that
+//!   they were sent;
 //! - [`StoredRejection`]: what an Envoy rejected, and [`WithheldInput`]: what must not be tried
 //!   again because of it;
 //! - [`StoredAnswer`]: the answer to a request that may be sent again;
@@ -44,7 +45,6 @@
 //! # }
 //! ```
 
-mod accepted;
 mod address;
 mod answer;
 mod audit;
@@ -52,6 +52,7 @@ mod catalogue;
 mod config_store;
 mod database;
 mod error;
+mod generation;
 mod lease;
 mod module;
 mod rejection;
@@ -59,13 +60,13 @@ mod revision;
 mod rollout;
 mod sql;
 
-pub use accepted::{AcceptedGeneration, StoredResource};
 pub use address::StoreAddress;
 pub use answer::StoredAnswer;
 pub use audit::{AuditEntry, AuditFilter, AuditRecord};
 pub use catalogue::{AcceptedList, Catalogue, DefinitionReview, ListHash, RawTool, ReviewState};
 pub use config_store::ConfigStore;
 pub use error::{AppendError, OpenError, StoreError};
+pub use generation::{StoredGeneration, StoredResource};
 pub use lease::{LeaderToken, Leadership};
 pub use module::Module;
 pub use rejection::{Input, StoredRejection, StoredRejectionChange, WithheldInput};

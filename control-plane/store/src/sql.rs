@@ -7,10 +7,12 @@ mod catalogue;
 mod idempotency;
 mod leader;
 mod module;
+mod parts;
 mod rejection;
 mod retention;
 mod revision;
 mod rollout;
+mod rollout_generation;
 mod tables;
 mod version_key;
 
@@ -23,9 +25,9 @@ use time::OffsetDateTime;
 
 use crate::database::{Database, Session};
 use crate::{
-    AcceptedGeneration, AppendError, AuditEntry, AuditFilter, AuditRecord, Catalogue, ConfigStore,
-    Leadership, ListHash, Module, NewRevision, OpenError, RawTool, Revision, RevisionNumber,
-    RevisionSummary, StoreAddress, StoreError, StoredAnswer, StoredRejection,
+    AppendError, AuditEntry, AuditFilter, AuditRecord, Catalogue, ConfigStore, Leadership,
+    ListHash, Module, NewRevision, OpenError, RawTool, Revision, RevisionNumber, RevisionSummary,
+    StoreAddress, StoreError, StoredAnswer, StoredGeneration, StoredRejection,
     StoredRejectionChange, StoredRollout, WithheldInput,
 };
 pub use backup::BackupError;
@@ -176,7 +178,7 @@ impl ConfigStore for SqlStore {
         audit::find(self, filter, before, limit).await
     }
 
-    async fn add_accepted(&self, accepted: &AcceptedGeneration) -> Result<(), StoreError> {
+    async fn add_accepted(&self, accepted: &StoredGeneration) -> Result<(), StoreError> {
         accepted::add(self, accepted).await
     }
 
@@ -184,7 +186,7 @@ impl ConfigStore for SqlStore {
         accepted::remove(self, generation).await
     }
 
-    async fn accepted(&self) -> Result<Vec<AcceptedGeneration>, StoreError> {
+    async fn accepted(&self) -> Result<Vec<StoredGeneration>, StoreError> {
         accepted::all(self).await
     }
 
@@ -221,6 +223,18 @@ impl ConfigStore for SqlStore {
 
     async fn rollouts(&self) -> Result<Vec<StoredRollout>, StoreError> {
         rollout::all(self).await
+    }
+
+    async fn keep_generation(
+        &self,
+        rollout: &str,
+        generation: &StoredGeneration,
+    ) -> Result<(), StoreError> {
+        rollout_generation::keep(self, rollout, generation).await
+    }
+
+    async fn generation_of(&self, rollout: &str) -> Result<Option<StoredGeneration>, StoreError> {
+        rollout_generation::of(self, rollout).await
     }
 
     async fn put_answer(&self, answer: &StoredAnswer) -> Result<(), StoreError> {

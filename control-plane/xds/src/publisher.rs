@@ -205,9 +205,10 @@ impl Publisher {
         self.states(|id| names.contains(id)).collect()
     }
 
-    /// Whether an Envoy has, or is being sent, what `snapshot` says of a resource of these types and
-    /// `other` does not. One that is away for the moment runs on with what it has. What it costs
-    /// grows with the resources in which the two differ, and not with those that Envoys have.
+    /// Whether an Envoy has, or is being sent, a resource of these types that `snapshot` has and
+    /// `other` has not, or has otherwise. One that is away for the moment runs on with what it has.
+    /// What it costs grows with the resources in which the two differ, and not with those that
+    /// Envoys have.
     pub fn is_run(
         &self,
         snapshot: &Arc<Snapshot>,

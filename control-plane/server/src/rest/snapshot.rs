@@ -8,7 +8,7 @@ use envoy_types::pb::google::protobuf::Any;
 use gateway_document::{GroupName, did_you_mean};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::AcceptedGeneration;
+use store::StoredGeneration;
 use utoipa::{IntoParams, ToSchema};
 use xds::{Resource, Snapshot};
 
@@ -154,7 +154,7 @@ fn shown(
     })
 }
 
-fn from_store(accepted: &AcceptedGeneration) -> Result<EnvoySnapshot, Problem> {
+fn from_store(accepted: &StoredGeneration) -> Result<EnvoySnapshot, Problem> {
     let resources = accepted.resources.iter().map(|stored| {
         let resource = Resource::from_any(Any {
             type_url: stored.type_url.clone(),

@@ -37,9 +37,15 @@ async fn mend(folder: &Path) {
 
 #[tokio::test]
 async fn it_gives_no_envoy_a_wave_that_the_store_does_not_know_of() {
+    for table in ["rollout", "rollout_generation"] {
+        check_a_wave_that_is_not_stored(table).await;
+    }
+}
+
+async fn check_a_wave_that_is_not_stored(table: &str) {
     let folder = folder();
     let fleet = Fleet::start(folder.path(), WAVES).await;
-    refuse(folder.path(), "rollout").await;
+    refuse(folder.path(), table).await;
     let answer = fleet.put(&format!("{WAVES}{SHADOW}")).await;
     assert_eq!(answer.json["outcome"], "waiting", "{}", answer.text);
     let rollout = fleet.until("waiting_for_envoys", 1).await;

@@ -49,6 +49,12 @@ impl Fleet {
 
     /// The same store again, as after a crash of the process, with the Envoys that come back.
     pub async fn start_again(self, folder: &Path) -> Self {
+        self.end();
+        Self::come_back(folder).await
+    }
+
+    /// Ends everything, as a crash of the process does.
+    pub fn end(self) {
         let Self {
             control_plane,
             envoys,
@@ -56,6 +62,10 @@ impl Fleet {
         } = self;
         drop(control_plane);
         drop(envoys);
+    }
+
+    /// A process that starts on what is stored, and the Envoys that come back.
+    pub async fn come_back(folder: &Path) -> Self {
         let clock = SimulatedClock::default();
         let control_plane = ControlPlane::start_with_clock(folder, "", &clock).await;
         let mut envoys = BTreeMap::new();
@@ -141,7 +151,7 @@ impl Fleet {
     }
 }
 
-fn all() -> BTreeSet<String> {
+pub fn all() -> BTreeSet<String> {
     NAMES.iter().map(|name| (*name).to_owned()).collect()
 }
 

@@ -18,7 +18,7 @@ const SCHEMA: &str = "portcullis_control_plane";
 const RECORD: &str = "migrations";
 
 /// The steps from an empty schema to today's layout.
-const MIGRATIONS: [Step; 8] = [
+const MIGRATIONS: [Step; 9] = [
     Step {
         number: 1,
         title: "initial",
@@ -58,6 +58,11 @@ const MIGRATIONS: [Step; 8] = [
         number: 8,
         title: "usual counts",
         sql: include_str!("../../postgres-migrations/0008_usual_counts.sql"),
+    },
+    Step {
+        number: 9,
+        title: "generations of rollouts",
+        sql: include_str!("../../postgres-migrations/0009_generations_of_rollouts.sql"),
     },
 ];
 

@@ -18,7 +18,7 @@ use super::layout;
 use crate::OpenError;
 
 /// The steps from an empty file to today's layout.
-const MIGRATIONS: [Step; 12] = [
+const MIGRATIONS: [Step; 13] = [
     Step {
         number: 1,
         title: "initial",
@@ -78,6 +78,11 @@ const MIGRATIONS: [Step; 12] = [
         number: 12,
         title: "usual counts",
         sql: include_str!("../../migrations/0012_usual_counts.sql"),
+    },
+    Step {
+        number: 13,
+        title: "generations of rollouts",
+        sql: include_str!("../../migrations/0013_generations_of_rollouts.sql"),
     },
 ];
 

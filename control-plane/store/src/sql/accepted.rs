@@ -1,12 +1,9 @@
 //! The accepted generations in the database.
 
-use std::collections::BTreeMap;
-
-use super::{SqlStore, catalogue, natural, stored};
+use super::parts::{OF_ACCEPTED, tidy};
+use super::{SqlStore, natural, stored};
 use crate::database::{Row, Session};
-use crate::{
-    AcceptedGeneration, AcceptedList, ListHash, RevisionNumber, StoreError, StoredResource,
-};
+use crate::{RevisionNumber, StoreError, StoredGeneration};
 
 const READ: &str = "read the accepted generations";
 const WRITE: &str = "remember the accepted generation";
@@ -15,7 +12,7 @@ const WRITE: &str = "remember the accepted generation";
 /// the one before it is. A third lets that happen twice in a row.
 const KEPT: i64 = 3;
 
-pub(super) async fn add(store: &SqlStore, accepted: &AcceptedGeneration) -> Result<(), StoreError> {
+pub(super) async fn add(store: &SqlStore, accepted: &StoredGeneration) -> Result<(), StoreError> {
     let mut session = store.write(WRITE).await?;
     // Accepted once more, with other lists or as another revision: it takes no second place.
     forget(&mut session, &accepted.generation).await?;
@@ -41,47 +38,9 @@ pub(super) async fn add(store: &SqlStore, accepted: &AcceptedGeneration) -> Resu
             ],
         )
         .await?;
-    for (server, list) in &accepted.lists {
-        session
-            .execute(
-                "INSERT INTO accepted_list \
-                 (sequence, server, list_hash, endpoint, protocol, about) \
-                 VALUES ($1, $2, $3, $4, $5, $6)",
-                &[
-                    sequence.into(),
-                    server.into(),
-                    list.hash.as_str().into(),
-                    (&list.endpoint).into(),
-                    (&list.protocol).into(),
-                    (&list.about).into(),
-                ],
-            )
-            .await?;
-    }
-    for resource in &accepted.resources {
-        // Most contents are those of the generation before.
-        session
-            .execute(
-                "INSERT INTO content (type_url, version, value) VALUES ($1, $2, $3) \
-                 ON CONFLICT DO NOTHING",
-                &[
-                    (&resource.type_url).into(),
-                    (&resource.version).into(),
-                    (&resource.value).into(),
-                ],
-            )
-            .await?;
-        session
-            .execute(
-                "INSERT INTO accepted_content (sequence, type_url, version) VALUES ($1, $2, $3)",
-                &[
-                    sequence.into(),
-                    (&resource.type_url).into(),
-                    (&resource.version).into(),
-                ],
-            )
-            .await?;
-    }
+    OF_ACCEPTED
+        .add(&mut session, sequence.into(), accepted)
+        .await?;
     session
         .execute(
             "DELETE FROM accepted WHERE sequence NOT IN (SELECT sequence FROM accepted \
@@ -139,7 +98,7 @@ fn revision_in(row: &Row) -> Result<RevisionNumber, StoreError> {
     natural("revision number", number).map(RevisionNumber)
 }
 
-pub(super) async fn all(store: &SqlStore) -> Result<Vec<AcceptedGeneration>, StoreError> {
+pub(super) async fn all(store: &SqlStore) -> Result<Vec<StoredGeneration>, StoreError> {
     let mut session = store.read(READ).await?;
     let rows = session
         .rows(
@@ -150,12 +109,12 @@ pub(super) async fn all(store: &SqlStore) -> Result<Vec<AcceptedGeneration>, Sto
     let mut all = Vec::new();
     for row in rows {
         let sequence = row.number("sequence")?;
-        all.push(AcceptedGeneration {
+        all.push(StoredGeneration {
             generation: row.text("generation")?,
             revision: revision_in(&row)?,
-            lists: lists(&mut session, sequence).await?,
+            lists: OF_ACCEPTED.lists(&mut session, sequence.into()).await?,
             module: row.text("module")?,
-            resources: resources(&mut session, sequence).await?,
+            resources: OF_ACCEPTED.resources(&mut session, sequence.into()).await?,
         });
     }
     session.commit().await?;
@@ -170,62 +129,4 @@ async fn forget(session: &mut Session, generation: &str) -> Result<(), StoreErro
         )
         .await
         .map(drop)
-}
-
-async fn lists(
-    session: &mut Session,
-    sequence: i64,
-) -> Result<BTreeMap<String, AcceptedList>, StoreError> {
-    let rows = session
-        .rows(
-            "SELECT server, list_hash, endpoint, protocol, about FROM accepted_list \
-             WHERE sequence = $1",
-            &[sequence.into()],
-        )
-        .await?;
-    let list = |row: &Row| {
-        let list = AcceptedList {
-            hash: ListHash::stored(row.text("list_hash")?),
-            endpoint: row.text("endpoint")?,
-            protocol: row.text("protocol")?,
-            about: row.text("about")?,
-        };
-        Ok((row.text("server")?, list))
-    };
-    rows.iter().map(list).collect()
-}
-
-async fn resources(
-    session: &mut Session,
-    sequence: i64,
-) -> Result<Vec<StoredResource>, StoreError> {
-    let rows = session
-        .rows(
-            "SELECT type_url, version, value FROM accepted_content \
-             JOIN content USING (type_url, version) \
-             WHERE sequence = $1 ORDER BY type_url, version",
-            &[sequence.into()],
-        )
-        .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(StoredResource {
-                type_url: row.text("type_url")?,
-                version: row.text("version")?,
-                value: row.bytes("value")?,
-            })
-        })
-        .collect()
-}
-
-/// Deletes the contents and lists that nothing names any more.
-async fn tidy(session: &mut Session) -> Result<(), StoreError> {
-    session
-        .execute(
-            "DELETE FROM content WHERE NOT EXISTS (SELECT 1 FROM accepted_content AS used \
-             WHERE used.type_url = content.type_url AND used.version = content.version)",
-            &[],
-        )
-        .await?;
-    catalogue::drop_unused_lists(session).await
 }

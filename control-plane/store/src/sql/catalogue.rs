@@ -162,13 +162,14 @@ pub(super) async fn list(
     Ok(is_known.then_some(tools))
 }
 
-/// Deletes the lists that neither a catalogue nor an accepted generation names, once no roll-out
-/// that began with them can still be under way.
+/// Deletes the lists that neither a catalogue nor a stored generation names, once no generation can
+/// be about to be stored that began with them.
 pub(super) async fn drop_unused_lists(session: &mut Session) -> Result<(), StoreError> {
     session
         .execute(
             "DELETE FROM tool_list WHERE stored_at < $1 AND hash NOT IN \
-             (SELECT list_hash FROM catalogue UNION SELECT list_hash FROM accepted_list)",
+             (SELECT list_hash FROM catalogue UNION SELECT list_hash FROM accepted_list \
+             UNION SELECT list_hash FROM rollout_list)",
             &[(now().1 - UNUSED_KEPT_MICROS).into()],
         )
         .await

@@ -1,6 +1,7 @@
 //! Rollouts in the database.
 
-use super::{SqlStore, micros, natural, stored, time};
+use super::parts::tidy;
+use super::{SqlStore, micros, natural, rollout_generation, stored, time};
 use crate::database::{Row, Session};
 use crate::{RevisionNumber, StoreError, StoredRollout, StoredWave, UsualCounts};
 
@@ -11,7 +12,8 @@ const WRITE: &str = "remember how far a rollout is";
 /// days; revisions and the audit trail say what happened before.
 const MOST_ENDED: i64 = 100;
 
-/// Stores how far a rollout is, and forgets the oldest of those that have ended.
+/// Stores how far a rollout is, and forgets the oldest of those that have ended, and the
+/// generations of all of those.
 pub(super) async fn put(store: &SqlStore, rollout: &StoredRollout) -> Result<(), StoreError> {
     let mut session = store.write(WRITE).await?;
     session
@@ -45,6 +47,9 @@ pub(super) async fn put(store: &SqlStore, rollout: &StoredRollout) -> Result<(),
             &[MOST_ENDED.into()],
         )
         .await?;
+    if rollout_generation::forget_ended(&mut session).await? {
+        tidy(&mut session).await?;
+    }
     session.commit().await
 }
 

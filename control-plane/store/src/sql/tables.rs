@@ -47,7 +47,7 @@ const fn number(name: &'static str) -> Column {
 }
 
 /// Every table, each after those that its rows refer to.
-pub(super) const TABLES: [Table; 22] = [
+pub(super) const TABLES: [Table; 25] = [
     Table {
         name: "revision",
         columns: &[
@@ -247,6 +247,25 @@ pub(super) const TABLES: [Table; 22] = [
             number("failures"),
             number("refusals"),
         ],
+    },
+    Table {
+        name: "rollout_generation",
+        columns: &[text("rollout"), text("module")],
+    },
+    Table {
+        name: "rollout_list",
+        columns: &[
+            text("rollout"),
+            text("server"),
+            text("list_hash"),
+            text("endpoint"),
+            text("protocol"),
+            text("about"),
+        ],
+    },
+    Table {
+        name: "rollout_content",
+        columns: &[text("rollout"), text("type_url"), text("version")],
     },
     Table {
         name: "version_key",

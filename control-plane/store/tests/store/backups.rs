@@ -78,6 +78,8 @@ async fn full(place: &Place) -> SqlStore {
     };
     store.withhold(&withheld).await.expect("withheld");
     store.put_rollout(&rollout("r", 0)).await.expect("put");
+    let kept = store.keep_generation("r", &generation).await;
+    kept.expect("kept");
     store.put_answer(&answer("key", 3600)).await.expect("put");
     store.version_key(&[7; 32]).await.expect("stored");
     store
@@ -96,6 +98,8 @@ async fn content(store: &SqlStore) -> String {
     told.push(format!("{:?}", store.rejections().await.expect("read")));
     told.push(format!("{:?}", store.withheld().await.expect("read")));
     told.push(format!("{:?}", store.rollouts().await.expect("read")));
+    let tried = store.generation_of("r").await.expect("read");
+    told.push(format!("{tried:?}"));
     told.push(format!("{:?}", store.answer("key").await.expect("read")));
     let audit = store.audit(None, u32::MAX).await.expect("read");
     told.push(format!("{audit:?}"));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use store::{
-    AcceptedGeneration, AuditEntry, Catalogue, ConfigStore, DefinitionReview, RawTool, ReviewState,
-    RevisionNumber,
+    AuditEntry, Catalogue, ConfigStore, DefinitionReview, RawTool, ReviewState, RevisionNumber,
+    StoredGeneration,
 };
 use time::OffsetDateTime;
 
@@ -74,7 +74,7 @@ async fn it_keeps_the_lists_of_the_accepted_generation_while_the_server_moves_on
     store.append(None, by("ada", "1")).await.expect("appended");
     let old = catalogue("data", &[("a", "{}")]);
     store.put_catalogue(&old).await.expect("put");
-    let accepted = AcceptedGeneration {
+    let accepted = StoredGeneration {
         generation: "g".to_owned(),
         revision: RevisionNumber(1),
         lists: BTreeMap::from([("data".to_owned(), old.to_accepted())]),

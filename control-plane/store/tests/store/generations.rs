@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use store::{
-    AcceptedGeneration, ConfigStore, Retention, RevisionNumber, StoreError, StoredRejection,
+    ConfigStore, Retention, RevisionNumber, StoreError, StoredGeneration, StoredRejection,
     StoredRejectionChange,
 };
 use time::OffsetDateTime;
@@ -23,7 +23,7 @@ on_each_database!(
 async fn it_keeps_the_last_three_accepted_generations_and_no_content_beyond_them(place: Place) {
     let store = place.open().await;
     store.append(None, by("ada", "1")).await.expect("appended");
-    let accepted = |number: u8| AcceptedGeneration {
+    let accepted = |number: u8| StoredGeneration {
         generation: number.to_string(),
         revision: RevisionNumber(1),
         lists: BTreeMap::new(),
@@ -120,7 +120,7 @@ async fn it_keeps_one_rejection_of_each_resource_until_it_is_told_that_it_is_ove
 
 async fn it_accepts_no_generation_of_an_unknown_revision(place: Place) {
     let store = place.open().await;
-    let accepted = AcceptedGeneration {
+    let accepted = StoredGeneration {
         generation: "g".to_owned(),
         revision: RevisionNumber(7),
         lists: BTreeMap::new(),

@@ -100,7 +100,7 @@ async fn it_takes_back_uploaded_modules_that_no_revision_names(place: Place) {
         .append(Some(RevisionNumber(1)), by("ada", &names_b))
         .await;
     head.expect("appended");
-    let accepts_c = store::AcceptedGeneration {
+    let accepts_c = store::StoredGeneration {
         module: "c".repeat(64),
         ..accepted("g", 2)
     };

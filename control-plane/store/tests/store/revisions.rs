@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use store::{
-    AcceptedGeneration, AppendError, AuditEntry, ConfigStore, Input, Module, RevisionNumber,
+    AppendError, AuditEntry, ConfigStore, Input, Module, RevisionNumber, StoredGeneration,
     StoredRejection, StoredRejectionChange, WithheldInput,
 };
 use time::OffsetDateTime;
@@ -52,7 +52,7 @@ async fn it_has_everything_again_when_it_is_opened_again(place: Place) {
         first_seen: OffsetDateTime::from_unix_timestamp(1_795_000_000).expect("a time"),
     };
     first.put_module(&module).await.expect("put");
-    let accepted = AcceptedGeneration {
+    let accepted = StoredGeneration {
         generation: "g".to_owned(),
         revision: revision.summary.number,
         lists: BTreeMap::from([("data".to_owned(), data.to_accepted())]),

@@ -1,14 +1,18 @@
 //! Rollouts, as far as a restart must know of them.
 
-use store::{ConfigStore, RevisionNumber, StoredRollout, StoredWave, UsualCounts};
+use store::{
+    ConfigStore, RevisionNumber, StoredGeneration, StoredRollout, StoredWave, UsualCounts,
+};
 use time::{Duration, OffsetDateTime};
 
 use crate::places::Place;
-use crate::samples::append;
+use crate::samples::{accepted, append, catalogue, resource};
 
 on_each_database!(
     it_has_the_waves_and_their_envoys_again_when_it_is_opened_again,
     it_keeps_those_that_go_on_and_a_hundred_that_have_ended,
+    it_keeps_the_generation_of_a_rollout_and_all_that_it_is_made_from_until_that_ends,
+    it_lets_go_of_the_generation_of_a_rollout_that_an_earlier_version_ended,
 );
 
 fn began(second: i64) -> OffsetDateTime {
@@ -81,4 +85,67 @@ async fn it_keeps_those_that_go_on_and_a_hundred_that_have_ended(place: Place) {
     assert_eq!(ids.len(), 101);
     assert_eq!((ids[0], ids[1], ids[100]), ("going-on", "102", "003"));
     assert_eq!(rollouts[0], going_on);
+}
+
+const KEPT: [&str; 3] = ["rollout_generation", "rollout_list", "rollout_content"];
+
+async fn it_keeps_the_generation_of_a_rollout_and_all_that_it_is_made_from_until_that_ends(
+    place: Place,
+) {
+    let store = place.open().await;
+    append(&store, 1).await;
+    let list = catalogue("data", &[("a", "{}")]);
+    store.put_catalogue(&list).await.expect("stored");
+    let mut tried = StoredGeneration {
+        generation: "abc".to_owned(),
+        resources: vec![resource("cluster", 1), resource("listener", 2)],
+        ..accepted("abc", 1)
+    };
+    tried.lists.insert("data".to_owned(), list.to_accepted());
+    let mut going_on = rollout("1-abc", 0);
+    store.put_rollout(&going_on).await.expect("stored");
+    assert_eq!(store.generation_of("1-abc").await.expect("read"), None);
+    store.keep_generation("1-abc", &tried).await.expect("kept");
+    // The bytes that Envoys were given first are those.
+    let others = accepted("abc", 1);
+    store.keep_generation("1-abc", &others).await.expect("kept");
+    // Two days later the server is gone, and others are accepted.
+    store.remove_catalogue("data").await.expect("removed");
+    let earlier = "UPDATE tool_list SET stored_at = 0";
+    place.execute(earlier).await.expect("written");
+    for name in ["b", "c", "d", "e"] {
+        let other = accepted(name, 1);
+        store.add_accepted(&other).await.expect("added");
+    }
+    store.put_rollout(&going_on).await.expect("stored");
+    let kept = store.generation_of("1-abc").await.expect("read");
+    assert_eq!(kept, Some(tried));
+    let tools = store.tool_list(&list.hash).await.expect("read");
+    assert_eq!(tools, Some(list.tools));
+    going_on.ended_at = Some(began(1));
+    store.put_rollout(&going_on).await.expect("stored");
+    assert_eq!(store.generation_of("1-abc").await.expect("read"), None);
+    for table in KEPT {
+        let count = format!("SELECT count(*) FROM {table}");
+        assert_eq!(place.numbers(&count).await, [0], "{table}");
+    }
+    assert_eq!(place.numbers("SELECT count(*) FROM content").await, [2]);
+    assert_eq!(store.tool_list(&list.hash).await.expect("read"), None);
+}
+
+async fn it_lets_go_of_the_generation_of_a_rollout_that_an_earlier_version_ended(place: Place) {
+    let store = place.open().await;
+    append(&store, 1).await;
+    let going_on = rollout("1-abc", 0);
+    store.put_rollout(&going_on).await.expect("stored");
+    let tried = accepted("abc", 1);
+    store.keep_generation("1-abc", &tried).await.expect("kept");
+    let ended = "UPDATE rollout SET ended_at = 1";
+    place.execute(ended).await.expect("written");
+    let next = rollout("1-def", 1);
+    store.put_rollout(&next).await.expect("stored");
+    for table in KEPT.into_iter().chain(["content"]) {
+        let count = format!("SELECT count(*) FROM {table}");
+        assert_eq!(place.numbers(&count).await, [0], "{table}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use store::{
-    AcceptedGeneration, Catalogue, ConfigStore, NewRevision, RawTool, RevisionNumber, SqlStore,
+    Catalogue, ConfigStore, NewRevision, RawTool, RevisionNumber, SqlStore, StoredGeneration,
     StoredResource,
 };
 use time::OffsetDateTime;
@@ -40,8 +40,8 @@ pub fn resource(kind: &str, version: u8) -> StoredResource {
 }
 
 /// A generation of that name, made from a revision.
-pub fn accepted(name: &str, revision: u64) -> AcceptedGeneration {
-    AcceptedGeneration {
+pub fn accepted(name: &str, revision: u64) -> StoredGeneration {
+    StoredGeneration {
         generation: name.to_owned(),
         revision: RevisionNumber(revision),
         lists: BTreeMap::new(),

@@ -24,8 +24,8 @@ struct OwnContent {
 }
 
 impl OwnContents {
-    /// What `snapshot` has that `other` has not, or has otherwise; it is worked out from the
-    /// difference of the two, which all who ask share.
+    /// Takes what `snapshot` has and `other` has not, or has otherwise, out of the difference of
+    /// the two, which all who ask share.
     pub(crate) fn of(
         snapshot: &Arc<Snapshot>,
         other: &Arc<Snapshot>,

@@ -14,6 +14,8 @@ pub(super) enum Fact<'a> {
     NoLongerAccepted(&'a Generation),
     /// How far a rollout is.
     Rollout(&'a StoredRollout),
+    /// The generation of the rollout of this name, which Envoys are about to be given.
+    Tried(&'a str, &'a Built),
     /// The next generation must not be made from this input.
     Withheld(&'a WithheldInput),
     /// Every input may be tried again.
@@ -27,9 +29,10 @@ pub(super) enum Fact<'a> {
 impl Fact<'_> {
     async fn store(&self, store: &dyn ConfigStore) -> Result<(), StoreError> {
         match self {
-            Self::Accepted(built) => store.add_accepted(&built.to_accepted()).await,
+            Self::Accepted(built) => store.add_accepted(&built.to_stored()).await,
             Self::NoLongerAccepted(generation) => store.remove_accepted(generation.as_str()).await,
             Self::Rollout(rollout) => store.put_rollout(rollout).await,
+            Self::Tried(rollout, built) => store.keep_generation(rollout, &built.to_stored()).await,
             Self::Withheld(withheld) => store.withhold(withheld).await,
             Self::NothingWithheld => store.release_withheld().await,
             Self::WayBack(entry) | Self::Wish(entry) => store.record(entry).await.map(drop),
@@ -44,6 +47,7 @@ impl Fact<'_> {
             }
             Self::NoLongerAccepted(_) => "the store still calls the rejected generation accepted",
             Self::Rollout(_) => "a restart will not know how far the rollout is",
+            Self::Tried(..) => "a restart may not go on with the bytes that Envoys were given",
             Self::Withheld(_) => "after a restart the rejected generation is tried again",
             Self::NothingWithheld => {
                 "after a restart, inputs of rejected generations are still withheld"

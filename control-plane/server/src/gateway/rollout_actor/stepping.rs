@@ -95,8 +95,8 @@ impl RolloutActor {
                     }
                     waves.begin(nodes);
                     self.show();
-                    // A restart must know of every Envoy that was given it.
-                    if !self.keep_rollout().await {
+                    // A restart must know of every Envoy that was given it, and what that was.
+                    if !self.keep_rollout().await || !self.keep_generation(current).await {
                         return self.put_wave_off();
                     }
                     self.began = self.gateway.publisher.clock().now();
@@ -283,6 +283,19 @@ impl RolloutActor {
             state.rollouts.in_hand().map(Rollout::to_stored)
         };
         self.put_rollout(stored).await
+    }
+
+    /// Stores the bytes of the rollout in hand, which the next process goes on with. Tells whether
+    /// they are stored.
+    async fn keep_generation(&self, current: &Built) -> bool {
+        let id = {
+            let state = self.gateway.read();
+            state.rollouts.in_hand().map(|rollout| rollout.id.clone())
+        };
+        match id {
+            Some(id) => self.store(Fact::Tried(&id, current)).await,
+            None => true,
+        }
     }
 
     async fn put_rollout(&self, stored: Option<store::StoredRollout>) -> bool {

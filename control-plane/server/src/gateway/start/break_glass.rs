@@ -69,7 +69,7 @@ pub async fn put_in_force(
     };
     let built = remade_as(number, &revision, &lists, module)?;
     let accepted = store.accepted().await?;
-    if accepted == [built.to_accepted()] {
+    if accepted == [built.to_stored()] {
         return Ok(number);
     }
     let reason = format!("break-glass: revision {wanted} is in force, judged by nobody");
@@ -107,7 +107,7 @@ pub async fn put_in_force(
     for earlier in accepted {
         store.remove_accepted(&earlier.generation).await?;
     }
-    store.add_accepted(&built.to_accepted()).await?;
+    store.add_accepted(&built.to_stored()).await?;
     store.release_withheld().await?;
     end_rollouts(store).await?;
     tracing::warn!(

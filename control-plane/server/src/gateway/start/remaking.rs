@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gateway_document::{CheckedDocument, Format, GatewayDocument};
-use store::{AcceptedGeneration, Catalogue, ConfigStore, Input, Revision, RevisionNumber};
+use store::{Catalogue, ConfigStore, Input, Revision, RevisionNumber, StoredGeneration};
 use time::OffsetDateTime;
 
 use super::StartError;
@@ -117,11 +117,11 @@ pub(super) fn read(revision: &Revision) -> Result<GatewayDocument, StartError> {
     })
 }
 
-/// An accepted generation, with the bytes that were accepted. Nothing where a part is gone: then it
-/// is nothing to go back to.
+/// A stored generation, with the bytes that Envoys were sent. Nothing where a part is gone: then it
+/// is nothing to go back to, or on with.
 pub(super) async fn restore(
     store: &dyn ConfigStore,
-    parts: &AcceptedGeneration,
+    parts: &StoredGeneration,
     today: &StoredLists,
     shelf: &ModuleShelf,
 ) -> Result<Option<Built>, StartError> {
@@ -132,8 +132,7 @@ pub(super) async fn restore(
         return Ok(None);
     };
     if !PathBuf::from(&kept.path).exists() {
-        tracing::warn!(path = %kept.path.display(), "the module of the accepted generation is \
-                                                     gone");
+        tracing::warn!(path = %kept.path.display(), "the module of a stored generation is gone");
         return Ok(None);
     }
     let mut lists = Lists::new();
@@ -170,16 +169,16 @@ pub(super) async fn restore(
     let built = match build(&today.schemas, number, document, &lists, module) {
         Ok(built) => built,
         Err(error) => {
-            tracing::error!(%error, revision = parts.revision.0, "the accepted generation cannot \
-                 be read");
+            tracing::error!(%error, revision = parts.revision.0, "a stored generation cannot be \
+                 read");
             return Ok(None);
         }
     };
-    match built.with_accepted_bytes(parts) {
+    match built.with_stored_bytes(parts) {
         Ok(built) => Ok(Some(built)),
         Err(error) => {
-            tracing::error!(%error, generation = parts.generation, "the accepted generation \
-                 cannot be served");
+            tracing::error!(%error, generation = parts.generation, "a stored generation cannot be \
+                 served");
             Ok(None)
         }
     }

@@ -1,16 +1,18 @@
 //! Goes on with the rollout that an earlier process had in hand, or ends it.
 //!
-//! It goes on if it can be made again as the very generation that Envoys were given: with the waves
-//! that had begun, the last of which is judged and watched anew. Otherwise the newest revision is
+//! It goes on with the very bytes that Envoys were given, whatever this version would write: with
+//! the waves that had begun, the last of which is judged and watched anew. Where the store does not
+//! have these, and another generation is made of the same revision by now, the newest revision is
 //! rolled out from its first wave, as after every start.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use store::{ConfigStore, Input, RevisionNumber, StoreError, WithheldInput};
+use store::{ConfigStore, Input, RevisionNumber, StoreError, StoredGeneration, WithheldInput};
 use time::OffsetDateTime;
 
-use super::remaking::{StoredLists, remade};
+use super::StartError;
+use super::remaking::{StoredLists, remade, restore};
 use crate::envoy::ModuleFile;
 use crate::gateway::rollouts::{Rollout, RolloutState, Rollouts};
 use crate::gateway::waves::Waves;
@@ -61,18 +63,12 @@ pub(super) async fn in_hand(
     } else {
         rollout.revision
     };
-    let Some(revision) = store.revision(number).await? else {
-        return Ok(None);
-    };
-    let Ok(built) = remade(&revision, lists, module) else {
+    let Some(built) = given(store, rollout, number, lists, module).await? else {
         return Ok(None);
     };
     let Some(waves) = Waves::of(&built.document.rollout) else {
         return Ok(None);
     };
-    if *built.generation() != rollout.generation {
-        return Ok(None);
-    }
     let nodes = rollout.waves.iter().map(|wave| wave.nodes.clone());
     let waves = waves.resumed(rollout.wave, nodes, rollout.is_paused);
     tracing::info!(
@@ -84,6 +80,34 @@ pub(super) async fn in_hand(
         built: Arc::new(built),
         waves,
     }))
+}
+
+/// The generation of a rollout, as Envoys were given it and as a revision of this number.
+async fn given(
+    store: &dyn ConfigStore,
+    rollout: &Rollout,
+    number: RevisionNumber,
+    lists: &StoredLists,
+    module: &ModuleFile,
+) -> Result<Option<Built>, StoreError> {
+    if let Some(kept) = store.generation_of(&rollout.id).await? {
+        let kept = StoredGeneration {
+            revision: number,
+            ..kept
+        };
+        match restore(store, &kept, lists, &module.shelf).await {
+            Ok(Some(built)) => return Ok(Some(built)),
+            Ok(None) => {}
+            Err(StartError::Store(error)) => return Err(error),
+            Err(error) => tracing::error!(%error, "a rollout does not go on as it was"),
+        }
+    }
+    // An earlier version kept none.
+    let Some(revision) = store.revision(number).await? else {
+        return Ok(None);
+    };
+    let remade = remade(&revision, lists, module).ok();
+    Ok(remade.filter(|built| *built.generation() == rollout.generation))
 }
 
 /// Ends the rollout in hand, which does not go on, as it would have ended if the earlier process

@@ -1,4 +1,4 @@
-//! What a start makes again of what is stored, and what it leaves.
+//! A start makes again what it needs of what is stored, and no more.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -108,7 +108,7 @@ fn it_reads_each_schema_once_however_many_generations_a_start_makes_again() {
             let built = remade(&revision, &lists, &module).unwrap();
             // The newest is to be made again and judged.
             if seconds < 4 {
-                store.add_accepted(&built.to_accepted()).await.unwrap();
+                store.add_accepted(&built.to_stored()).await.unwrap();
             }
         }
         store

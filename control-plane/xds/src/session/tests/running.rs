@@ -117,7 +117,7 @@ fn it_takes_no_more_steps_to_ask_however_many_resources_an_envoy_has() {
     let steps = |size: usize| {
         let (old, new) = (gateway(size, 1), gateway(size, 2));
         // It is worked out once for all who go from one to the other.
-        new.difference_from(&old);
+        old.difference_from(&new);
         let mut peer = Peer::settled(&old);
         peer.is_checked = false;
         step_count::taken_by(|| assert!(runs(&peer, &old, &new))).1

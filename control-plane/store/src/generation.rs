@@ -1,12 +1,12 @@
-//! Generations that Envoys accepted.
+//! Generations that Envoys were sent.
 
 use std::collections::BTreeMap;
 
 use crate::{AcceptedList, RevisionNumber};
 
-/// A generation that Envoys accepted: the bytes that they were sent, and what these were made from.
+/// A generation: the bytes that Envoys were sent, and what these were made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AcceptedGeneration {
+pub struct StoredGeneration {
     /// The generation's name, which is a hash of its content.
     pub generation: String,
     /// The number of the operator's revision that it was made from.
