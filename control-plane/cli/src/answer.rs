@@ -82,6 +82,19 @@ pub(crate) fn to_the_second(time: &str) -> String {
     }
 }
 
+/// The place of a fault, or of a field that differs: its path, and the line where that is known.
+pub(crate) fn place(fault: &Value) -> String {
+    let path = fault["path"].as_str().filter(|path| !path.is_empty());
+    let of = fault["of"].as_str().map(|of| format!(" of the {of}"));
+    let line = fault["line"].as_u64().map(|line| format!(" (line {line})"));
+    [
+        path.unwrap_or("/"),
+        &of.unwrap_or_default(),
+        &line.unwrap_or_default(),
+    ]
+    .concat()
+}
+
 /// The part of the document that a warning is about.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Subject {

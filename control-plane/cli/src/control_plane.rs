@@ -16,7 +16,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderName, IF_MATCH};
 use serde_json::Value;
 use url::form_urlencoded;
 
-use crate::answer::{Format, Shown, words};
+use crate::answer::{Format, Shown, place, words};
 use crate::table::Table;
 
 /// Says which control plane is asked, and how its answer is shown.
@@ -237,16 +237,7 @@ fn new_key() -> anyhow::Result<String> {
 /// The faults that a problem document names, a line for each.
 fn faults_of(problem: &Value) -> String {
     let faults = problem["errors"].as_array().into_iter().flatten();
-    let faults = faults.map(|fault| {
-        let path = fault["path"].as_str().filter(|path| !path.is_empty());
-        let of = fault["of"].as_str().map(|of| format!(" of the {of}"));
-        format!(
-            "\n  {}{}: {}",
-            path.unwrap_or("/"),
-            of.unwrap_or_default(),
-            words(&fault["reason"])
-        )
-    });
+    let faults = faults.map(|fault| format!("\n  {}: {}", place(fault), words(&fault["reason"])));
     faults.collect()
 }
 

@@ -66,6 +66,13 @@ fn rows(answer: &Value) -> Table {
         text(&answer["reason"]).into(),
         text(&answer["sentence"]).into(),
     ]);
+    if let Some(meant) = answer["meant"].as_str() {
+        table.push(["meant".into(), meant.into()]);
+    }
+    for fault in items(&answer["shadowed"]) {
+        let name = Cell::new("in shadow", Tone::Waiting);
+        table.push([name, "".into(), "".into(), text(fault).into()]);
+    }
     let by = &answer["decided_by"];
     table.push([
         "by".into(),
@@ -118,6 +125,20 @@ fn in_words(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_tells_what_may_have_been_meant_and_what_only_shadow_lets_pass() {
+        let answer = json!({"decision": "refuse", "reason": "unknown_tool", "sentence": "no such",
+            "meant": "did you mean `add`?", "shadowed": ["/a: expected a number"],
+            "decided_by": {"field": "catalogue", "rule": null}});
+        let expected = [
+            "decision   refuse     unknown_tool  no such",
+            "meant      did you mean `add`?",
+            "in shadow                           /a: expected a number",
+            "by         catalogue  no rule",
+        ];
+        assert_eq!(rows(&answer).text(false), expected.join("\n"));
+    }
 
     #[test]
     fn it_tells_the_decision_its_rule_and_the_rule_of_each_field() {

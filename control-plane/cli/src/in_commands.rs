@@ -23,6 +23,10 @@ fn typed(code: &str) -> Option<String> {
     if let r#""allow_loosening": true"# | r#"{"allow_loosening": true}"# = code {
         return Some("--allow-loosening".to_owned());
     }
+    // A message is sent inside of another object, and typed by itself.
+    if let Some(message) = code.strip_prefix(r#"{"message": "#) {
+        return message.strip_suffix('}').map(str::to_owned);
+    }
     let (method, path) = code.split_once(' ')?;
     let parts: Vec<&str> = path.strip_prefix("/api/v1/")?.split('/').collect();
     let arguments = match (method, parts.as_slice()) {
@@ -72,6 +76,10 @@ mod tests {
         check(
             "upload it by `POST /api/v1/modules`",
             "upload it by `portcullis modules upload`",
+        );
+        check(
+            r#"send `{"message": {"jsonrpc": "2.0", "params": {}}}`"#,
+            r#"send `{"jsonrpc": "2.0", "params": {}}`"#,
         );
         // The words of others stay, also where a backtick has no second one.
         for words in ["", "`", "cannot GET /api/v1/tools", "`GET /tools` and `"] {

@@ -113,7 +113,8 @@ async fn whole(asked: &Asked, sha256: &str) -> anyhow::Result<String> {
         return Ok(sha256.to_owned());
     }
     let answer = asked.control_plane()?.get_all("modules").await?;
-    let hashes = items(&answer["modules"]).map(|module| text(&module["sha256"]));
+    let modules = items(&answer["modules"]).chain(answer.get("started_with"));
+    let hashes = modules.map(|module| text(&module["sha256"]));
     the_one(sha256, hashes, "module", "portcullis modules list")
 }
 
@@ -127,14 +128,28 @@ fn modules(answer: &Value) -> Table {
         "NAMED AT",
     ];
     let mut table = Table::under(&headings);
-    for module in items(&answer["modules"]) {
-        let places: Vec<String> = items(&module["named_at"]).map(text).collect();
+    let start = &answer["started_with"];
+    let is_start = |module: &&Value| !start.is_null() && module["sha256"] == start["sha256"];
+    let uploaded = || items(&answer["modules"]);
+    let only_start = answer
+        .get("started_with")
+        .filter(|_| !uploaded().any(|one| is_start(&one)));
+    for module in only_start.into_iter().chain(uploaded()) {
+        let mut places: Vec<String> = items(&module["named_at"]).map(text).collect();
+        if is_start(&module) && start["in_use"] == true {
+            places.push("by default".to_owned());
+        }
+        let uploaded_at = match module["uploaded_at"].as_str() {
+            Some(time) => to_the_second(time),
+            None => "by the start".to_owned(),
+        };
+        let bytes = module["bytes"].as_u64().map(|bytes| bytes.to_string());
         let cells: [Cell; 6] = [
             text(&module["sha256"]).into(),
             text(&module["name"]).into(),
             text(&module["version"]).into(),
-            module["bytes"].to_string().into(),
-            to_the_second(&text(&module["uploaded_at"])).into(),
+            bytes.unwrap_or_default().into(),
+            uploaded_at.into(),
             places.join(" ").into(),
         ];
         table.push(cells);
@@ -157,5 +172,25 @@ mod tests {
              /filters/0/module",
         ];
         assert_eq!(modules(&answer).text(false), expected.join("\n"));
+    }
+
+    #[test]
+    fn it_lists_the_module_of_the_start_once() {
+        let uploaded = json!({"sha256": "6d1e", "bytes": 9, "uploaded_at": "T1", "named_at": []});
+        let mut answer = json!({"modules": [uploaded],
+            "started_with": {"sha256": "aa00", "bytes": 8, "name": "mcp-filter",
+                "version": "0.1.0", "in_use": true}});
+        let text = |answer: &Value| {
+            let text = modules(answer).text(false);
+            let lines = text.lines().skip(1);
+            let words = lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+            words.collect::<Vec<_>>()
+        };
+        let start = "aa00 mcp-filter 0.1.0 8 by the start by default";
+        assert_eq!(text(&answer), [start, "6d1e 9 T1"]);
+        answer["started_with"]["sha256"] = json!("6d1e");
+        assert_eq!(text(&answer), ["6d1e 9 T1 by default"]);
+        answer["started_with"]["in_use"] = json!(false);
+        assert_eq!(text(&answer), ["6d1e 9 T1"]);
     }
 }

@@ -34,10 +34,9 @@ pub(crate) async fn run(top: Top) -> anyhow::Result<ExitCode> {
         let control_plane = top.asked.control_plane()?;
         return watch(&control_plane, LOOK_EVERY, async || {
             let traffic = traffic(&control_plane).await?;
-            let text = match silence(&traffic) {
-                Some(words) => words.to_owned(),
-                None => rows(&traffic).text(output::is_coloured()),
-            };
+            let words = silence(&traffic).map(|words| format!("{words}\n\n"));
+            let rows = rows(&traffic).text(output::is_coloured());
+            let text = words.unwrap_or_default() + &rows;
             Ok(Look { text, end: None })
         })
         .await;
@@ -53,12 +52,24 @@ async fn traffic(control_plane: &ControlPlane) -> anyhow::Result<Value> {
     control_plane.get_all_of("traffic", "tools").await
 }
 
-/// The words where no numbers come, so that nobody takes them for zeros.
-fn silence(traffic: &Value) -> Option<&'static str> {
-    (traffic["reporting"] == 0).then_some(
-        "no Envoy reports its numbers: give its bootstrap the statistics sink of \
-         `envoy/bootstrap.yaml`, and start it again",
-    )
+/// The words where numbers do not come from everywhere, so that nobody takes them for zeros.
+fn silence(traffic: &Value) -> Option<String> {
+    let [reporting, connected] =
+        ["reporting", "connected"].map(|field| traffic[field].as_u64().unwrap_or_default());
+    let sink =
+        "give its bootstrap the statistics sink of `envoy/bootstrap.yaml`, and start it again";
+    match (reporting, connected) {
+        (0, 0) => Some(
+            "no Envoy is connected, and none reports its numbers: these are of before, since the \
+             control plane was started"
+                .to_owned(),
+        ),
+        (0, _) => Some(format!("no Envoy reports its numbers: {sink}")),
+        _ if reporting < connected => Some(format!(
+            "{reporting} of {connected} Envoys report their numbers: where one does not, {sink}"
+        )),
+        _ => None,
+    }
 }
 
 /// The busiest tools first; behind them the servers.
@@ -156,7 +167,7 @@ mod tests {
     fn it_shows_the_busiest_tools_first_and_the_times_of_servers() {
         let count =
             |total: u64, last_minute: u64| json!({"total": total, "last_minute": last_minute});
-        let traffic = json!({"reporting": 2,
+        let traffic = json!({"reporting": 2, "connected": 2,
             "tools": [
                 {"server": "data", "tool": "idle", "calls": count(90, 0), "refusals": count(0, 0),
                  "refused_for": {}},
@@ -175,6 +186,16 @@ mod tests {
         ];
         assert_eq!(rows(&traffic).text(false), expected.join("\n"));
         assert_eq!(silence(&traffic), None);
-        assert!(silence(&json!({"reporting": 0})).is_some());
+        for (reporting, connected, part) in [
+            (0, 0, "no Envoy is connected"),
+            (0, 2, "no Envoy reports its numbers: give its bootstrap"),
+            (1, 2, "1 of 2 Envoys report"),
+        ] {
+            let traffic = json!({"reporting": reporting, "connected": connected});
+            let words = silence(&traffic).unwrap();
+            assert!(words.contains(part), "{words}");
+        }
+        // One that has just gone is still counted for some seconds.
+        assert_eq!(silence(&json!({"reporting": 2, "connected": 1})), None);
     }
 }

@@ -155,7 +155,11 @@ fn check_rule(document: &GatewayDocument, rule: &Rule, at: &Pointer, problems: &
     {
         problems.add(
             at.at("match").at("server"),
-            format!("there is no server `{server}`; it would match nothing"),
+            format!(
+                "there is no server `{server}`, so the rule `{}` would match nothing; take the \
+                 rule out, or name another server",
+                rule.name
+            ),
         );
     }
     if let Some(listener) = &rule.matches.listener
@@ -163,7 +167,11 @@ fn check_rule(document: &GatewayDocument, rule: &Rule, at: &Pointer, problems: &
     {
         problems.add(
             at.at("match").at("listener"),
-            format!("there is no listener `{listener}`; it would match nothing"),
+            format!(
+                "there is no listener `{listener}`, so the rule `{}` would match nothing; take \
+                 the rule out, or name another listener",
+                rule.name
+            ),
         );
     }
     if let Some(roles) = &rule.matches.roles {

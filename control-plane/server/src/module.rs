@@ -16,7 +16,7 @@ mod shelf;
 
 pub use inspect::{ModuleFacts, UnusableModule, inspect};
 pub use origin::{InvalidModuleOrigin, ModuleOrigin};
-pub use shelf::{ModuleShelf, ShelvedModule};
+pub use shelf::{ModuleShelf, ShelvedModule, StartModule};
 
 /// The module that a filter runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,10 @@ pub fn keep(
     let shelf = ModuleShelf::new(&folder, origin);
     let sha256 = hash(&bytes);
     let path = put(&bytes, &sha256, &shelf)?;
+    shelf.start_with(StartModule {
+        sha256: sha256.clone(),
+        facts: inspect(&bytes).ok(),
+    });
     let module = ModuleFile {
         sha256,
         path,

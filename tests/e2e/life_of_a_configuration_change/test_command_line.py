@@ -1,6 +1,7 @@
 """What an operator types to look at the document, to change it and to take a change back."""
 
 import contextlib
+import hashlib
 import json
 import os
 import pty
@@ -12,6 +13,7 @@ import yaml
 from managed_gateway import listed
 from polling import until
 from recording_upstream import answers_with
+from wasm_modules import another_build
 
 
 @pytest.fixture
@@ -142,7 +144,11 @@ def test_it_reviews_what_a_pinned_server_changes(managed, portcullis):
 
     until("the new definition waits", lambda: "unreviewed" in shown())
     assert managed.passes("add")
-    approved = portcullis("tools", "review", "math", "add", "--approve", "--author", "ada")
+    short = shown().split("unreviewed ")[1].split()[0]
+    review = ("tools", "review", "math", "add", "--approve", "--definition")
+    other = portcullis(*review, "0" * len(short))
+    assert "no definition begins with" in other.stderr, other.stderr
+    approved = portcullis(*review, short, "--author", "ada")
     assert "tool add approved of `math`" in words(approved.stdout), approved.stderr
     until("the new definition is in force", lambda: not managed.passes("add"))
     assert "unreviewed" not in shown()
@@ -156,11 +162,44 @@ def test_it_names_what_was_meant(portcullis):
         (["get", "servers", "mth"], "did you mean `math`?"),
         (["nodes", "envy"], "did you mean `envoy`?"),
         (["tools", "policy", "ad"], "did you mean `add`?"),
+        (["tools", "review", "mth", "add"], "did you mean `math`?"),
+        (["tools", "review", "math", "ad"], "did you mean `add`?"),
+        (["put", "servers", "--set", "{}"], "write `portcullis put servers <NAME>`"),
+        (["put", "defaults", "x", "--set", "{}"], "leave `x` out"),
+        (["delete", "defaults", "x"], "`portcullis put defaults --set '{}'`"),
+        (["rollout", "show", "99"], "`portcullis rollout list`"),
+        (["modules", "use", "abcdef"], "`portcullis modules list`"),
     ]:
         done = portcullis(*arguments)
         assert (done.returncode, meant in done.stderr) == (1, True), done.stderr
     done = portcullis("validate", "-", text="{tools: [{name: a, timout: 1s}]}")
+    assert "/tools/0/timout (line 1)" in done.stdout
     assert "did you mean `timeout`?" in done.stdout
+    message = {"method": "tools/call", "id": 1, "params": {"name": "ad"}}
+    done = portcullis("explain", "-", text=json.dumps(message))
+    assert "did you mean `add`?" in done.stdout, done.stderr
+
+
+def test_it_takes_modules_by_the_beginning_of_their_hashes(installation, directory, portcullis):
+    start = installation.module_hash
+    listed = portcullis("modules", "list")
+    assert words(listed.stdout.splitlines()[1]).startswith(f"{start} mcp-filter"), listed.stderr
+    assert "by the start by default" in words(listed.stdout)
+    kept = portcullis("modules", "remove", start[:8])
+    assert (kept.returncode, "was started with" in kept.stderr) == (1, True), kept.stderr
+    build = another_build(installation.module.read_bytes(), "another build")
+    file = directory / "build.wasm"
+    file.write_bytes(build)
+    uploaded = portcullis("modules", "upload", str(file))
+    assert uploaded.returncode == 0, uploaded.stderr
+    beginning = hashlib.sha256(build).hexdigest()[:8]
+    used = portcullis("modules", "use", beginning)
+    assert "accepted" in used.stdout, used.stderr
+    shown = portcullis("modules", "list").stdout
+    assert "by default" not in shown
+    assert "/module/sha256" in shown
+    busy = portcullis("modules", "remove", beginning)
+    assert (busy.returncode, "Envoys run the module" in busy.stderr) == (1, True), busy.stderr
 
 
 def test_it_shows_colours_and_progress_on_a_terminal_alone(managed, installation, directory):

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use reqwest::Method;
 
-use super::kinds::{resource_of, with_meant_kind};
+use super::kinds::{Verb, resource_of, with_meant_kind};
 use super::{progress, rows};
 use crate::control_plane::DocumentChange;
 
@@ -28,7 +28,14 @@ pub(crate) async fn run(delete: Delete) -> anyhow::Result<ExitCode> {
         let control_plane = delete.change.asked().control_plane()?;
         let change = control_plane.send(request);
         let answer = progress::while_envoys_answer(&control_plane, change).await;
-        with_meant_kind(&control_plane, &delete.kind, answer).await
+        with_meant_kind(
+            &control_plane,
+            Verb::Delete,
+            &delete.kind,
+            Some(&delete.name),
+            answer,
+        )
+        .await
     };
     delete
         .change

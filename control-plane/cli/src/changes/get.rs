@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::base_revision;
-use super::kinds::{resource_of, with_meant_kind};
+use super::kinds::{Verb, resource_of, with_meant_kind};
 use crate::answer::{self, Format};
 use crate::control_plane::{Address, ControlPlane};
 use crate::output;
@@ -40,7 +40,14 @@ pub(crate) async fn run(get: Get) -> anyhow::Result<ExitCode> {
         let control_plane = ControlPlane::at(&get.address)?;
         let resource = resource_of(&get.kind, get.name.as_deref());
         let answer = control_plane.get(&resource).await;
-        with_meant_kind(&control_plane, &get.kind, answer).await
+        with_meant_kind(
+            &control_plane,
+            Verb::Get,
+            &get.kind,
+            get.name.as_deref(),
+            answer,
+        )
+        .await
     };
     let answer = answer.await?;
     let format = match get.output {

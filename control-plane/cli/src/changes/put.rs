@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use reqwest::Method;
 
-use super::kinds::{resource_of, with_meant_kind};
+use super::kinds::{Verb, resource_of, with_meant_kind};
 use super::{progress, rows, text_of};
 use crate::control_plane::{Body, DocumentChange};
 
@@ -48,7 +48,14 @@ pub(crate) async fn run(put: Put) -> anyhow::Result<ExitCode> {
         let control_plane = put.change.asked().control_plane()?;
         let change = control_plane.send(request);
         let answer = progress::while_envoys_answer(&control_plane, change).await;
-        with_meant_kind(&control_plane, &put.kind, answer).await
+        with_meant_kind(
+            &control_plane,
+            Verb::Put,
+            &put.kind,
+            put.name.as_deref(),
+            answer,
+        )
+        .await
     };
     put.change.asked().show_answer(answer.await, rows::outcome)
 }

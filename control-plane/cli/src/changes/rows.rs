@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::answer::{Subject, items, text, words};
+use crate::answer::{Subject, items, place, text, words};
 use crate::table::{Cell, Table, Tone};
 
 /// The outcome of a change, or what it would do.
@@ -20,7 +20,7 @@ pub(crate) fn outcome(answer: &Value) -> Table {
     }
     for fault in items(&answer["errors"]) {
         let name = Cell::new("error", Tone::Bad);
-        table.push([name, path(fault).into(), words(&fault["reason"]).into()]);
+        table.push([name, place(fault).into(), words(&fault["reason"]).into()]);
     }
     for envoy in items(&answer["envoys"]) {
         let messages: Vec<String> = items(&envoy["messages"]).map(text).collect();
@@ -117,7 +117,7 @@ fn push_changes(table: &mut Table, answer: &Value) {
         ]);
         for field in items(&change["fields"]) {
             let values = format!("{} → {}", shown(&field["before"]), shown(&field["after"]));
-            table.push(["".into(), path(field).into(), values.into()]);
+            table.push(["".into(), place(field).into(), values.into()]);
         }
     }
 }
@@ -130,11 +130,6 @@ pub(crate) fn judged(word: &str) -> Cell {
         _ => Tone::Waiting,
     };
     Cell::new(word.replace('_', " "), tone)
-}
-
-fn path(fault: &Value) -> &str {
-    let path = fault["path"].as_str();
-    path.filter(|path| !path.is_empty()).unwrap_or("/")
 }
 
 /// A value on one line; nothing where there is none.
@@ -186,8 +181,14 @@ mod tests {
 
     #[test]
     fn it_gives_each_fault_and_each_envoy_a_line() {
-        let refused = json!({"valid": false, "errors": [{"path": "", "reason": "no object"}]});
-        assert_eq!(outcome(&refused).text(false), "error  /  no object");
+        let refused = json!({"valid": false, "errors": [
+            {"path": "", "reason": "no object"},
+            {"path": "/a", "line": 7, "reason": "no number"}]});
+        let expected = [
+            "error  /            no object",
+            "error  /a (line 7)  no number",
+        ];
+        assert_eq!(outcome(&refused).text(false), expected.join("\n"));
         let judged = json!({"revision": 3, "outcome": "accepted", "envoys": [
             {"id": "one", "state": "acked"},
             {"id": "two", "state": "rejected", "messages": ["no\nport"]}]});

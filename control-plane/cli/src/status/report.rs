@@ -276,8 +276,9 @@ impl Server {
             self.name.as_str().into(),
             Cell::new(self.state.as_str(), tone),
             format!(
-                "{} tools{withheld}{}{}",
+                "{} tool{}{withheld}{}{}",
                 self.tools,
+                if self.tools == 1 { "" } else { "s" },
                 since.unwrap_or_default(),
                 reason.unwrap_or_default()
             )

@@ -74,32 +74,42 @@ pub(super) async fn run(policy: Policy) -> anyhow::Result<ExitCode> {
 /// yet, a line for each field of the one before that differs, too.
 fn fields(answer: &Value) -> Table {
     let latest = lines(&answer["policy"], &words(&answer["withheld"]));
-    let before = answer.get("in_force").map(|in_force| {
-        let reason = "its server did not list it";
-        (&in_force["revision"], lines(&in_force["policy"], reason))
-    });
     let standing = text(&answer["standing"]);
-    let is_on_its_way = !["", IN_FORCE].contains(&standing.as_str());
-    if !is_on_its_way {
+    if ["", IN_FORCE].contains(&standing.as_str()) {
         let mut table = Table::under(&["FIELD", "VALUE", "RULE"]);
         for line in latest {
             table.push(line.map(Cell::from));
         }
         return table;
     }
-    let mut table = Table::under(&["FIELD", "VALUE", "RULE", "STANDING"]);
-    let mut push = |[field, value, rule]: &[String; 3], word: &str, revision: &Value| {
-        let standing = judged(word).with(format_args!(" (revision {revision})"));
-        table.push([field.into(), value.into(), rule.into(), standing]);
-    };
-    let (revision_before, before) = before.unwrap_or((&Value::Null, Vec::new()));
-    for line in before.iter().filter(|line| !latest.contains(line)) {
-        push(line, IN_FORCE, revision_before);
+    let mut policies = Vec::new();
+    for word in [IN_FORCE, "in_part"] {
+        if let Some(before) = answer.get(word) {
+            let reason = "its server did not list it";
+            policies.push((word, &before["revision"], lines(&before["policy"], reason)));
+        }
     }
-    for line in &latest {
-        match before.contains(line) {
-            true => push(line, IN_FORCE, revision_before),
-            false => push(line, &standing, &answer["revision"]),
+    policies.push((standing.as_str(), &answer["revision"], latest));
+    let mut table = Table::under(&["FIELD", "VALUE", "RULE", "STANDING"]);
+    for (index, (_, _, lines)) in policies.iter().enumerate() {
+        let (earlier, later) = policies.split_at(index);
+        for line in lines {
+            // Each stands where the newest policy has it, by the oldest that has it.
+            if later
+                .iter()
+                .skip(1)
+                .any(|(_, _, lines)| lines.contains(line))
+            {
+                continue;
+            }
+            let mut since = earlier.iter().chain([&policies[index]]);
+            let since = since.find(|(_, _, lines)| lines.contains(line));
+            let Some((word, revision, _)) = since else {
+                continue;
+            };
+            let [field, value, rule] = line.each_ref().map(Cell::from);
+            let standing = judged(word).with(format_args!(" (revision {revision})"));
+            table.push([field, value, rule, standing]);
         }
     }
     table
@@ -207,6 +217,20 @@ mod tests {
             "cluster      math      (default)  in force (revision 7)",
         ];
         assert_eq!(fields(&answer).text(false), expected.join("\n"));
+        // Another one is between the two.
+        answer["in_part"] = json!({"revision": 8, "policy": policy(json!([]), json!(7))});
+        let expected = [
+            "FIELD        VALUE     RULE       STANDING",
+            "allow        everyone  r          in force (revision 7)",
+            "timeout_ms   7         (default)  in part (revision 8)",
+            "allow        nobody    r          in part (revision 8)",
+            "validate     enforce   (default)  in force (revision 7)",
+            "constraints  none      (default)  in force (revision 7)",
+            "timeout_ms   1500      (default)  in force (revision 7)",
+            "cluster      math      (default)  in force (revision 7)",
+        ];
+        assert_eq!(fields(&answer).text(false), expected.join("\n"));
+        answer.as_object_mut().unwrap().remove("in_part");
         // The server of the tool is new.
         answer["in_force"]["policy"] = Value::Null;
         answer["standing"] = json!("in_part");

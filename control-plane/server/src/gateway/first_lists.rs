@@ -35,7 +35,7 @@ pub(super) struct AskedServers(BTreeMap<ServerName, (Server, Result<Listing, Str
 /// The lists under a changed document.
 pub(super) struct FirstLists {
     pub(super) lists: Lists,
-    /// The servers that are new or have moved.
+    /// The servers that are new, have moved, or are described anew while nothing is known of them.
     pub(super) moved: Vec<ServerName>,
     /// Those of `moved` that did not list their tools.
     pub(super) unlisted: Vec<UnlistedServer>,
@@ -162,7 +162,8 @@ impl Gateway {
     }
 }
 
-/// The servers of the new document that are new or have moved.
+/// The servers of the new document that are new, have moved, or are described anew while no list of
+/// theirs is known.
 fn moved<'a>(
     old: &GatewayDocument,
     new: &'a GatewayDocument,
@@ -172,7 +173,8 @@ fn moved<'a>(
     servers
         .filter(|(name, server)| {
             let list = lists.get(*name).map(|list| &**list);
-            has_moved(old.servers.get(*name), server, list)
+            let before = old.servers.get(*name);
+            has_moved(before, server, list) || (list.is_none() && before != Some(*server))
         })
         .collect()
 }

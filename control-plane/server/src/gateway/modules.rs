@@ -33,12 +33,18 @@ pub enum RemoveError {
     /// There is no such module.
     #[error("there is no module `{0}`; `GET /api/v1/modules` lists those that there are")]
     Missing(String),
+    /// The control plane was started with it.
+    #[error(
+        "the control plane was started with the module `{0}`, and has Envoys run it wherever the \
+         document names none; start it with another one first"
+    )]
+    StartedWith(String),
     /// Envoys run it, or are to.
-    #[error("revision {0} names the module, and Envoys run it, or are to; change that first")]
+    #[error("Envoys run the module with revision {0}, or are to; change that first")]
     InUse(RevisionNumber),
     /// Envoys would go back to it.
     #[error(
-        "revision {0} names the module, and Envoys go back to that one if what they run turns out \
+        "Envoys go back to revision {0}, which runs the module, if what they run now turns out \
          bad; take the module back when they have accepted two more changes"
     )]
     InReserve(RevisionNumber),
@@ -127,6 +133,9 @@ impl Gateway {
         let shelf = self.shelf();
         let _turn = self.modules.lock().await;
         let turn = self.turn().await;
+        if shelf.start().is_some_and(|start| start.sha256 == sha256) {
+            return Err(RemoveError::StartedWith(sha256.to_owned()));
+        }
         if shelf.get(sha256).is_none() {
             return Err(RemoveError::Missing(sha256.to_owned()));
         }

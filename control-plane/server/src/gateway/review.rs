@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gateway_document::ServerName;
+use gateway_document::{ServerName, did_you_mean};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use store::{AuditEntry, DefinitionReview, ReviewState, StoreError};
@@ -29,17 +29,24 @@ pub struct ToolDefinitions {
 #[derive(Debug, Error)]
 pub enum ReviewError {
     /// There is no such server.
-    #[error("there is no server `{0}`; `GET /api/v1/servers` lists those that there are")]
-    UnknownServer(String),
+    #[error("there is no server `{server}`; {}", advice(.meant, "`GET /api/v1/servers`"))]
+    UnknownServer {
+        /// The server that was asked about.
+        server: String,
+        /// A question that names those that may have been meant.
+        meant: Option<String>,
+    },
     /// The server lists no such tool.
     #[error(
-        "server `{server}` lists no tool `{tool}`; `GET /api/v1/tools` lists those that there are"
+        "server `{server}` lists no tool `{tool}`; {}", advice(.meant, "`GET /api/v1/tools`")
     )]
     UnknownTool {
         /// The server that was asked about.
         server: String,
         /// The tool that it does not list.
         tool: String,
+        /// A question that names those that may have been meant.
+        meant: Option<String>,
     },
     /// No definition of the tool waits for a decision.
     #[error(
@@ -73,6 +80,12 @@ pub enum ReviewError {
     Store(#[from] StoreError),
 }
 
+/// The names that may have been meant, or where all are listed.
+fn advice(meant: &Option<String>, list: &str) -> String {
+    let all = || format!("{list} lists those that there are");
+    meant.clone().unwrap_or_else(all)
+}
+
 /// The SHA-256 of a definition's bytes, in hex: by it a decision says what it is about.
 #[must_use]
 pub fn definition_hash(json: &str) -> String {
@@ -89,7 +102,7 @@ impl Gateway {
         let name = self.server_named(&state.desired, server)?;
         let list = state.desired.lists.get(&name);
         let Some(stored) = list.map(|list| &list.stored) else {
-            return Err(unknown_tool(server, tool));
+            return Err(unknown_tool(server, tool, None));
         };
         let in_force = stored.tools.iter().find(|there| there.name == tool);
         let reviews = stored.reviews.iter().filter(|one| one.tool.name == tool);
@@ -98,7 +111,10 @@ impl Gateway {
             reviews: reviews.cloned().collect(),
         };
         if definitions == ToolDefinitions::default() {
-            return Err(unknown_tool(server, tool));
+            let reviewed = stored.reviews.iter().map(|one| one.tool.name.as_str());
+            let names = stored.tools.iter().map(|there| there.name.as_str());
+            let meant = did_you_mean(tool, names.chain(reviewed));
+            return Err(unknown_tool(server, tool, meant));
         }
         Ok(definitions)
     }
@@ -218,7 +234,10 @@ impl Gateway {
     fn server_named(&self, desired: &Desired, server: &str) -> Result<ServerName, ReviewError> {
         let servers = &desired.built.document.servers;
         let name = servers.keys().find(|name| name.as_str() == server).cloned();
-        name.ok_or_else(|| ReviewError::UnknownServer(server.to_owned()))
+        name.ok_or_else(|| ReviewError::UnknownServer {
+            server: server.to_owned(),
+            meant: did_you_mean(server, servers.keys().map(ServerName::as_str)),
+        })
     }
 }
 
@@ -259,9 +278,10 @@ fn unreviewed<'a>(before: &'a KnownList, now: &'a KnownList) -> impl Iterator<It
         })
 }
 
-fn unknown_tool(server: &str, tool: &str) -> ReviewError {
+fn unknown_tool(server: &str, tool: &str, meant: Option<String>) -> ReviewError {
     ReviewError::UnknownTool {
         server: server.to_owned(),
         tool: tool.to_owned(),
+        meant,
     }
 }

@@ -263,7 +263,7 @@ pub enum SteerError {
     /// Going back would allow what Envoys refuse now.
     #[error(
         "going back would allow what revision {revision}, or one before it that Envoys run, \
-         refuses: send `{{\"allow_loosening\": true}}` if it is to"
+         refuses: say `{{\"allow_loosening\": true}}` if it is to"
     )]
     WouldLoosen {
         /// The revision that is rolled out.

@@ -74,10 +74,16 @@ impl State {
         }
     }
 
-    /// Forgets how servers answered that have moved, or that `document` no longer has.
+    /// Forgets how servers answered that have moved, or that `document` no longer has; and why one
+    /// did not that `document` describes anew.
     pub(super) fn forget_attempts(&mut self, document: &GatewayDocument, moved: &[ServerName]) {
-        self.attempts
-            .retain(|name, _| document.servers.contains_key(name) && !moved.contains(name));
+        let before = &self.desired.built.document.servers;
+        self.attempts.retain(|name, attempt| {
+            let server = document.servers.get(name);
+            let is_same = server == before.get(name);
+            let is_down = matches!(attempt, ListState::Down { .. });
+            server.is_some() && !moved.contains(name) && (is_same || !is_down)
+        });
     }
 
     /// Whether nobody will be told any more how `revision` is judged.

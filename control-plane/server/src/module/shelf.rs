@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use gateway_document::{CheckedDocument, GatewayDocument, ModuleHash, ModuleVersion, Problem};
 use policy_engine::wire;
@@ -20,7 +20,18 @@ pub struct ModuleShelf(Arc<Shelf>);
 struct Shelf {
     folder: PathBuf,
     origin: Option<ModuleOrigin>,
+    start: OnceLock<StartModule>,
     modules: RwLock<BTreeMap<String, ShelvedModule>>,
+}
+
+/// The module that a control plane was started with: the gateway's own filter, wherever a document
+/// names none.
+#[derive(Debug, Clone)]
+pub struct StartModule {
+    /// The SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// The knowledge that its bytes give; none where they are not those of a filter.
+    pub facts: Option<ModuleFacts>,
 }
 
 /// One module on the shelf.
@@ -39,8 +50,21 @@ impl ModuleShelf {
         Self(Arc::new(Shelf {
             folder: folder.to_owned(),
             origin,
+            start: OnceLock::new(),
             modules: RwLock::default(),
         }))
+    }
+
+    /// Takes note of the module that the control plane is started with.
+    pub(super) fn start_with(&self, module: StartModule) {
+        // A shelf is made for one start.
+        let _ = self.0.start.set(module);
+    }
+
+    /// The module that the control plane was started with.
+    #[must_use]
+    pub fn start(&self) -> Option<&StartModule> {
+        self.0.start.get()
     }
 
     /// Where Envoys fetch modules from; nothing where they read the files.
@@ -148,7 +172,16 @@ impl ModuleShelf {
 
     fn own_problem(&self, hash: &ModuleHash) -> Option<String> {
         let Some(module) = self.get(hash.as_str()) else {
-            return Some(not_kept(hash));
+            let is_start = self
+                .start()
+                .is_some_and(|start| start.sha256 == hash.as_str());
+            return Some(if is_start {
+                "the control plane was started with this module, and Envoys run it where `module` \
+                 says nothing; write `{}`, or upload it by `POST /api/v1/modules`"
+                    .to_owned()
+            } else {
+                not_kept(hash)
+            });
         };
         match module.wire_form() {
             Some(wire::VERSION) => None,

@@ -34,7 +34,7 @@ impl Written {
                 path: String::new(),
                 of: None,
                 line: None,
-                reason: "this is no object; write one".to_owned(),
+                reason: "this is no object; write fields, such as `{name: value}`".to_owned(),
             }])),
         }
     }
@@ -97,7 +97,7 @@ impl<S: Send + Sync> FromRequest<S> for Written {
         match String::from_utf8(bytes.into()) {
             // A pipe whose first program failed sends nothing; nobody means to leave all out.
             Ok(text) if is_blank(&text) => Err(Problem::bad_request(
-                "the body says nothing; write what is meant, or `{}` to leave everything out",
+                "nothing was sent but blanks; write what is meant, or `{}` to leave everything out",
             )),
             Ok(text) => Ok(Self { text, format }),
             Err(_) => Err(Problem::bad_request(

@@ -22,7 +22,7 @@ use super::query::Parameters;
 use super::resources::{NamePath, name_in};
 use super::timestamp::timestamp;
 use crate::gateway::{Gateway, RemoveError, UploadError};
-use crate::module::ShelvedModule;
+use crate::module::{ShelvedModule, StartModule};
 
 /// The media type of a module.
 const WASM: &str = "application/wasm";
@@ -54,9 +54,46 @@ pub(super) struct UploadedModule {
     named_at: Vec<String>,
 }
 
+/// The module that the control plane was started with: the gateway's own filter, wherever the
+/// document names none.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ModuleOfStart {
+    /// The SHA-256 of its bytes.
+    sha256: String,
+    /// Its size in bytes, where it is a filter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    /// Its name, where its builder wrote one into it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// The version of its sources, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    /// Whether the newest document names no other one in its place.
+    in_use: bool,
+}
+
+impl ModuleOfStart {
+    fn of(start: &StartModule, document: &GatewayDocument) -> Self {
+        let facts = start.facts.clone();
+        let manifest = facts.as_ref().and_then(|facts| facts.manifest.clone());
+        let named = document.module.sha256.as_ref();
+        Self {
+            sha256: start.sha256.clone(),
+            bytes: facts.map(|facts| facts.bytes),
+            name: manifest.as_ref().map(|manifest| manifest.name.clone()),
+            version: manifest.map(|manifest| manifest.version),
+            in_use: named.is_none_or(|hash| hash.as_str() == start.sha256),
+        }
+    }
+}
+
 /// A page of the modules, by their hashes.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Modules {
+    /// The module that the control plane was started with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_with: Option<ModuleOfStart>,
     modules: Vec<UploadedModule>,
     /// The cursor of the next page; missing on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,7 +129,7 @@ fn places(sha256: &str, document: &GatewayDocument) -> Vec<String> {
     own.into_iter().chain(filters).collect()
 }
 
-/// Lists the modules that were uploaded.
+/// Lists the modules that were uploaded, and the one that the control plane was started with.
 #[utoipa::path(get, path = "/api/v1/modules", operation_id = "list_modules", tag = "modules",
     params(Page), responses((status = 200, description = "A page of them", body = Modules)))]
 pub(super) async fn list(
@@ -100,10 +137,14 @@ pub(super) async fn list(
     Parameters(page): Parameters<Page>,
 ) -> Result<Json<Modules>, Problem> {
     let document = Arc::clone(&gateway.latest().document);
-    let all: Vec<_> = gateway.shelf().all().into_iter().collect();
+    let shelf = gateway.shelf();
+    let all: Vec<_> = shelf.all().into_iter().collect();
     let (page, next_cursor) = page.of(all, |(sha256, _)| sha256.clone())?;
     let modules = page.into_iter();
     Ok(Json(Modules {
+        started_with: shelf
+            .start()
+            .map(|start| ModuleOfStart::of(start, &document)),
         modules: modules
             .map(|(sha256, module)| UploadedModule::of(sha256, module, &document))
             .collect(),
@@ -157,8 +198,16 @@ pub(super) async fn get(
     name: NamePath,
 ) -> Result<Json<UploadedModule>, Problem> {
     let sha256 = name_in(name)?;
-    let Some(module) = gateway.shelf().get(&sha256) else {
-        return Err(RemoveError::Missing(sha256).into());
+    let shelf = gateway.shelf();
+    let Some(module) = shelf.get(&sha256) else {
+        return Err(match shelf.start() {
+            Some(start) if start.sha256 == sha256 => Problem::nothing_there(
+                "the module was not uploaded",
+                "the control plane was started with this module, and nobody has uploaded it; \
+                 `GET /api/v1/modules` says what is known of it",
+            ),
+            _ => RemoveError::Missing(sha256).into(),
+        });
     };
     let document = Arc::clone(&gateway.latest().document);
     Ok(Json(UploadedModule::of(sha256, module, &document)))
@@ -245,12 +294,14 @@ impl From<RemoveError> for Problem {
         let detail = error.to_string();
         match error {
             RemoveError::Missing(_) => Self::nothing_there("there is no such module", detail),
-            RemoveError::InUse(_) | RemoveError::InReserve(_) => Self::new(
-                StatusCode::CONFLICT,
-                "urn:portcullis:module-in-use",
-                "the module is in use",
-                detail,
-            ),
+            RemoveError::StartedWith(_) | RemoveError::InUse(_) | RemoveError::InReserve(_) => {
+                Self::new(
+                    StatusCode::CONFLICT,
+                    "urn:portcullis:module-in-use",
+                    "the module is in use",
+                    detail,
+                )
+            }
             RemoveError::Store(error) => Self::store(&error),
         }
     }

@@ -22,10 +22,10 @@ pub(super) enum PolicyStanding {
     Waiting,
 }
 
-/// The policy by which Envoys go that were not given a newer one.
+/// The policy of an earlier revision, by which Envoys go that were not given a newer one.
 #[derive(Serialize, ToSchema)]
 pub(super) struct PolicyBefore {
-    /// The revision that Envoys accepted last.
+    /// The revision that has it.
     revision: u64,
     /// The policy of that revision; none where the tool could not be called anywhere.
     #[schema(value_type = Option<Object>)]
@@ -68,9 +68,9 @@ impl OnTheWay {
         }
     }
 
-    /// How far the latest policy of the tool is that clients call by this name, and the one before
-    /// it, where Envoys go by that.
-    pub(super) fn standing_of(&self, tool: &str) -> (PolicyStanding, Option<PolicyBefore>) {
+    /// How far the latest policy of the tool is that clients call by this name, and those before
+    /// it, where Envoys go by them.
+    pub(super) fn standing_of(&self, tool: &str) -> StandingOfTool {
         let latest = policy_of(&self.latest, tool);
         let is_latest = |built: &Arc<Built>| {
             Arc::ptr_eq(built, &self.latest) || policy_of(built, tool) == latest
@@ -81,12 +81,31 @@ impl OnTheWay {
             (false, false) => PolicyStanding::Waiting,
             _ => PolicyStanding::InPart,
         };
-        let before = self.accepted.as_ref().map(|accepted| PolicyBefore {
-            revision: accepted.revision.0,
-            policy: policy_of(accepted, tool).cloned(),
-        });
-        (standing, before.filter(|_| !is_accepted))
+        let before = |built: &Arc<Built>| PolicyBefore {
+            revision: built.revision.0,
+            policy: policy_of(built, tool).cloned(),
+        };
+        let accepted = self.accepted.as_ref().filter(|_| !is_accepted);
+        let is_new = |current: &&Arc<Built>| {
+            let accepted = self.accepted.as_ref();
+            accepted.is_none_or(|it| policy_of(it, tool) != policy_of(current, tool))
+        };
+        let current = Some(&self.current).filter(|_| standing == PolicyStanding::Waiting);
+        StandingOfTool {
+            standing,
+            in_force: accepted.map(before),
+            in_part: current.filter(is_new).map(before),
+        }
     }
+}
+
+/// How far the policy of a tool is.
+pub(super) struct StandingOfTool {
+    pub(super) standing: PolicyStanding,
+    /// The policy before it, where that is in force.
+    pub(super) in_force: Option<PolicyBefore>,
+    /// The policy that is on its way between the two.
+    pub(super) in_part: Option<PolicyBefore>,
 }
 
 fn policy_of<'a>(built: &'a Built, tool: &str) -> Option<&'a Explanation> {

@@ -40,7 +40,7 @@ pub(super) struct Rollback {
 pub(super) async fn post(
     State(gateway): State<Arc<Gateway>>,
     Parameters(dry_run): Parameters<DryRun>,
-    headers: ChangeHeaders,
+    mut headers: ChangeHeaders,
     written: Written,
 ) -> Result<Response, Problem> {
     let Given(wanted): Given<Rollback> = written.read().await?;
@@ -55,6 +55,9 @@ pub(super) async fn post(
         Loosening::Refused
     };
     let edit = aside::run(move || rollback::to_revision(&revision, loosening)).await?;
+    if headers.author.reason.is_empty() {
+        headers.author.reason = format!("back to revision {number}");
+    }
     make_or_try(&gateway, edit, headers, dry_run).await?
 }
 

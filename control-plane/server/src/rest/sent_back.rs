@@ -40,6 +40,8 @@ struct Policy<'a> {
     _policy: IgnoredAny,
     #[serde(default, rename = "in_force")]
     _in_force: IgnoredAny,
+    #[serde(default, rename = "in_part")]
+    _in_part: IgnoredAny,
     #[serde(default, rename = "withheld")]
     _withheld: IgnoredAny,
     #[serde(default, rename = "warnings")]

@@ -201,7 +201,9 @@ impl From<ReviewError> for Problem {
     fn from(error: ReviewError) -> Self {
         let detail = error.to_string();
         match error {
-            ReviewError::UnknownServer(_) => Self::nothing_there("there is no such server", detail),
+            ReviewError::UnknownServer { .. } => {
+                Self::nothing_there("there is no such server", detail)
+            }
             ReviewError::UnknownTool { .. } => {
                 Self::nothing_there("the server lists no such tool", detail)
             }

@@ -17,7 +17,7 @@ use super::body::Written;
 use super::change_headers::ChangeHeaders;
 use super::config::stale;
 use super::dry_run::{DryRun, make_or_try};
-use super::policy_standing::{OnTheWay, PolicyBefore, PolicyStanding};
+use super::policy_standing::{OnTheWay, PolicyBefore, PolicyStanding, StandingOfTool};
 use super::problem::Problem;
 use super::query::Parameters;
 use super::sent_back::{self, SentBack};
@@ -39,6 +39,9 @@ pub(super) struct ToolPolicy<'a> {
     /// The policy that is in force at all Envoys that do not have that one yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     in_force: Option<PolicyBefore>,
+    /// The policy that is on its way to the Envoys before that one, where it is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_part: Option<PolicyBefore>,
     /// The reason why the tool cannot be called although it is listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     withheld: Option<&'a str>,
@@ -76,7 +79,11 @@ pub(super) async fn get(
     let on_the_way = OnTheWay::of(&gateway);
     let latest = on_the_way.latest();
     let view = latest.tool(&name)?;
-    let (standing, in_force) = on_the_way.standing_of(&name);
+    let StandingOfTool {
+        standing,
+        in_force,
+        in_part,
+    } = on_the_way.standing_of(&name);
     let body = ToolPolicy {
         name: &view.name,
         listener: view.listener.as_str(),
@@ -84,6 +91,7 @@ pub(super) async fn get(
         standing,
         policy: view.policy,
         in_force,
+        in_part,
         withheld: view.withheld.map(|withheld| withheld.reason.as_str()),
         warnings: latest
             .warnings

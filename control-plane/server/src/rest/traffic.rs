@@ -20,6 +20,8 @@ use crate::gateway::Gateway;
 pub(super) struct TrafficView {
     /// How many Envoys report at present: those whose bootstrap has the statistics sink.
     reporting: usize,
+    /// How many Envoys are connected.
+    connected: usize,
     /// The tools that were called or refused, by server and name.
     tools: Vec<ToolTrafficView>,
     /// The servers, by name; on each page the same.
@@ -101,8 +103,10 @@ pub(super) async fn get(
     let (tools, next_cursor) = page.of(used.collect(), |tool| {
         format!("{}/{}", tool.server, tool.tool)
     })?;
+    let envoys = gateway.publisher().summaries();
     Ok(Json(TrafficView {
         reporting: traffic.reporting,
+        connected: envoys.iter().filter(|envoy| envoy.streams > 0).count(),
         tools,
         servers: traffic
             .servers

@@ -80,6 +80,57 @@ async fn it_keeps_a_module_lists_it_and_gives_it_back_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn it_tells_of_the_module_that_it_was_started_with_and_keeps_it() {
+    let folder = folder();
+    let own = wasm::own_filter("9.9.9");
+    let control_plane = ControlPlane::start_with_module(folder.path(), DOCUMENT, &own).await;
+    let sha256 = hash(&own);
+    let start = async || {
+        let mut listed = control_plane.get("/api/v1/modules").await.json;
+        listed["started_with"].take()
+    };
+    let known = |in_use: bool| {
+        json!({"sha256": sha256, "bytes": own.len(), "name": "mcp-filter", "version": "9.9.9",
+            "in_use": in_use})
+    };
+    assert_eq!(start().await, known(true));
+    let path = format!("/api/v1/modules/{sha256}");
+    let refused = control_plane.delete(&path).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text);
+    let words = refused.json["detail"].as_str().unwrap();
+    assert!(words.contains("started with the module"), "{words}");
+    let asked = control_plane.get(&path).await;
+    assert_eq!(asked.status, StatusCode::NOT_FOUND);
+    assert!(
+        asked.text.contains("was started with this module"),
+        "{}",
+        asked.text
+    );
+    let named = json!({"sha256": sha256});
+    let named = control_plane.put_json("/api/v1/module", &named).await;
+    assert_eq!(named.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        named.text.contains("was started with this module"),
+        "{}",
+        named.text
+    );
+    // Another one in its place.
+    let other = wasm::own_filter("10.0.0");
+    assert_eq!(
+        upload(&control_plane, &other).await.status,
+        StatusCode::CREATED
+    );
+    let other = json!({"sha256": hash(&other)});
+    let put = control_plane.put_json("/api/v1/module", &other).await;
+    assert_eq!(put.status, StatusCode::OK, "{}", put.text);
+    assert_eq!(start().await, known(false));
+    assert_eq!(
+        control_plane.delete(&path).await.status,
+        StatusCode::CONFLICT
+    );
+}
+
+#[tokio::test]
 async fn it_refuses_what_envoy_could_not_run() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), DOCUMENT).await;

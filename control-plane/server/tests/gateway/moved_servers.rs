@@ -126,3 +126,35 @@ async fn it_approves_nothing_by_the_loss_of_the_endpoint_that_was_approved() {
     let schemas = control_plane.filter_config("mcp").await["schemas"].to_string();
     assert!(!schemas.contains("required"), "{schemas}");
 }
+
+#[tokio::test]
+async fn it_asks_a_server_with_the_change_that_describes_it_anew_and_forgets_why_it_was_down() {
+    let folder = folder();
+    let server = FakeServer::start(Speaks::Stateless, tools(&["a"])).await;
+    server.fail(true);
+    let document = document_with(&[("data", &server)]);
+    let control_plane = ControlPlane::start(folder.path(), &document).await;
+    let path = "/api/v1/servers/data";
+    let down_since = async || {
+        let mut status = control_plane.get(path).await.json["status"].take();
+        let is_down = status["state"] == "down";
+        is_down.then(|| status["since"].take())
+    };
+    until(|| async { down_since().await.is_some() }).await;
+    let since = down_since().await;
+    let anew = format!("{{url: '{}', labels: {{team: a}}}}", server.url());
+    let put = control_plane.put_yaml(path, &anew).await;
+    let unlisted = &put.json["unlisted"];
+    assert_eq!(unlisted[0]["name"], "data", "{}", put.text);
+    until(|| async {
+        let now = down_since().await;
+        now.is_some() && now != since
+    })
+    .await;
+    // Where it answers by then, its tools are known as soon as the change is made.
+    let anew = format!("{{url: '{}', labels: {{team: b}}}}", server.url());
+    server.fail(false);
+    let put = control_plane.put_yaml(path, &anew).await;
+    assert_eq!(put.json.get("unlisted"), None, "{}", put.text);
+    assert_eq!(control_plane.offered("data").await, ["a"]);
+}

@@ -149,6 +149,8 @@ async fn it_goes_back_to_a_revision_as_a_new_one_that_envoys_judge() {
     // Stricter it goes without a word more, and without a number to the one before.
     let forth = control_plane.post("/api/v1/rollback", &json!({})).await;
     assert_eq!(forth.json["revision"], 5, "{}", forth.text);
+    let newest = control_plane.get("/api/v1/versions?limit=1").await.json;
+    assert_eq!(newest["versions"][0]["reason"], "back to revision 3");
     let document = control_plane.document().await;
     assert_eq!(
         document["defaults"],

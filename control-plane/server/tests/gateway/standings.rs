@@ -87,6 +87,12 @@ async fn it_shows_the_policy_in_force_beside_the_one_that_waits() {
         policy().await,
         standing("waiting", json!(2000), json!(null))
     );
+    let shown = control_plane.get(path).await.json;
+    let on_its_way = &shown["in_part"]["policy"]["timeout_ms"]["value"];
+    assert_eq!(
+        (on_its_way, &shown["in_part"]["revision"]),
+        (&json!(1000), &json!(3))
+    );
     // What was shown can be put back.
     let shown = control_plane.get(path).await;
     let back = control_plane.put_json(path, &shown.json).await;
