@@ -35,6 +35,7 @@ mod events;
 mod first_lists;
 mod gates;
 mod loosening;
+mod losses;
 mod modules;
 mod notices;
 mod observe;

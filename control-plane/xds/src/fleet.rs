@@ -8,6 +8,7 @@ mod gone;
 mod live_endpoints;
 mod newcomers;
 mod node;
+mod run;
 mod with_secrets;
 
 use std::{
@@ -27,7 +28,7 @@ use with_secrets::WithSecrets;
 
 use crate::{
     Generation, Newcomers, NodeAnswer, NodeId, NodeSelector, RejectionChange, ResourceType,
-    Snapshot, Tally,
+    Snapshot, StreamEnd, Tally,
     session::{Memory, Rejections, Session, Standing, StreamId},
 };
 
@@ -41,15 +42,6 @@ pub(crate) struct FirstRequest {
     pub(crate) resource_type: ResourceType,
     /// Whether it reports resources that the Envoy has.
     pub(crate) reports_resources: bool,
-}
-
-/// Why a stream ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StreamEnd {
-    /// This process ended it.
-    ByUs,
-    /// The Envoy ended it, or is gone.
-    ByEnvoy,
 }
 
 /// More streams are open under one name than one Envoy can have.
@@ -91,6 +83,8 @@ pub(crate) struct Fleet {
     crash_loops: u64,
     /// How often an Envoy rejected something, or what it is to have as a whole.
     rejections: u64,
+    /// How often an Envoy's last stream ended, or an Envoy came back.
+    departures: u64,
     /// The findings about endpoints at the moment.
     live: LiveEndpoints,
 }
@@ -139,6 +133,11 @@ impl Fleet {
     /// How often so far an Envoy rejected something, or what it is to have as a whole.
     pub(crate) fn rejections(&self) -> u64 {
         self.rejections
+    }
+
+    /// How often so far an Envoy's last stream ended, or an Envoy came back.
+    pub(crate) fn departures(&self) -> u64 {
+        self.departures
     }
 
     /// Takes the changes of rejections since the last call.
@@ -197,6 +196,8 @@ impl Fleet {
         let session = Arc::new(Mutex::new(Session::new(stream, memory)));
         if !node.is_up() {
             node.since = now;
+            node.run.come_back(now);
+            self.departures += 1;
         }
         node.identity = Arc::new(identity);
         node.session = Arc::clone(&session);
@@ -228,7 +229,7 @@ impl Fleet {
         };
         node.streams.insert(stream, open);
         self.nodes.insert(id.clone(), node);
-        self.recount(&id);
+        self.recount(&id, now);
         Ok(Admission {
             stream,
             session,
@@ -237,7 +238,13 @@ impl Fleet {
     }
 
     /// Takes in that a stream's standing changed.
-    pub(crate) fn report(&mut self, id: &NodeId, stream: StreamId, standing: Standing) {
+    pub(crate) fn report(
+        &mut self,
+        id: &NodeId,
+        stream: StreamId,
+        standing: Standing,
+        now: Instant,
+    ) {
         let Some(node) = self.nodes.get_mut(id) else {
             return;
         };
@@ -254,7 +261,7 @@ impl Fleet {
             }
             self.changes.push_back(change);
         }
-        self.recount(id);
+        self.recount(id, now);
     }
 
     /// Takes in that a stream ended.
@@ -271,8 +278,9 @@ impl Fleet {
         node.close(stream, end, now);
         if !node.is_up() {
             self.gone.add(id, node);
+            self.departures += 1;
         }
-        self.recount(id);
+        self.recount(id, now);
         while let Some(longest) = self.gone.surplus() {
             if let Some(node) = self.nodes.remove(&longest) {
                 self.gone.remove(&longest, &node);
@@ -281,7 +289,7 @@ impl Fleet {
     }
 
     /// Moves an Envoy from what it was counted as to what it is.
-    fn recount(&mut self, id: &NodeId) {
+    fn recount(&mut self, id: &NodeId, at: Instant) {
         let Some(node) = self.nodes.get_mut(id) else {
             return;
         };
@@ -289,6 +297,9 @@ impl Fleet {
         let before = std::mem::replace(&mut node.counted, now.clone());
         if before == now {
             return;
+        }
+        if let Some((generation, NodeAnswer::Acknowledged)) = &now {
+            node.run.acknowledge(generation, at);
         }
         if let Some((generation, answer)) = before
             && let Some(tally) = self.tallies.get_mut(&generation)

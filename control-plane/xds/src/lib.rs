@@ -93,8 +93,8 @@ pub use distribution::{Assignments, Distribution, Newcomers};
 pub use fleet::{EndpointMark, EndpointMarks};
 pub use node_group::{NodeDescription, NodeSelector};
 pub use node_state::{
-    ConnectionState, Crashes, DeliveryState, NodeAnswer, NodeId, NodeState, NodeSummary,
-    RejectedContent, RejectionChange, ResourceState, Tally,
+    ConnectionState, Crashes, DeliveryState, Departure, NodeAnswer, NodeId, NodeState, NodeSummary,
+    Ran, RejectedContent, RejectionChange, ResourceState, StreamEnd, Tally,
 };
 pub use publisher::{Changes, Publisher};
 pub use resource::{InvalidResource, Resource, Version};

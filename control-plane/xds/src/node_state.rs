@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use crate::{Generation, NodeDescription, ResourceType, Version};
@@ -90,6 +90,38 @@ pub struct NodeSummary {
     pub rejections: Vec<RejectedContent>,
     /// The crashes that a generation has to answer for.
     pub crashes: Option<Crashes>,
+    /// How its last stream ended; nothing while one is open.
+    pub departure: Option<Departure>,
+    /// When it came back, for one that had acknowledged the generation before it left and has not
+    /// done so again: a process that starts takes longer than one that is sent a change.
+    pub back_since: Option<Instant>,
+}
+
+/// How an Envoy's last stream ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// Who ended the stream.
+    pub by: StreamEnd,
+    /// What it ran then; nothing where it had acknowledged nothing in full since it came.
+    pub ran: Option<Ran>,
+}
+
+/// A generation that an Envoy ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// The generation that it had acknowledged.
+    pub generation: Generation,
+    /// The time since its acknowledgement.
+    pub lasted: Duration,
+}
+
+/// Who ended a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// This process did; the Envoy is to open it anew.
+    ByUs,
+    /// The Envoy did, or is gone.
+    ByEnvoy,
 }
 
 /// An Envoy's answer to the generation that it is meant to have.

@@ -16,11 +16,10 @@ use tokio::sync::watch;
 
 use crate::{
     Distribution, EndpointMarks, Generation, Newcomers, NodeId, NodeSelector, NodeState,
-    NodeSummary, RejectedContent, RejectionChange, ResourceType, SecretTable, Snapshot, Tally,
+    NodeSummary, RejectedContent, RejectionChange, ResourceType, SecretTable, Snapshot, StreamEnd,
+    Tally,
     clock::DeadlineClock,
-    fleet::{
-        Admission, Brief, FirstRequest, Fleet, Identity, Node, StreamEnd, TooManyStreams, lock,
-    },
+    fleet::{Admission, Brief, FirstRequest, Fleet, Identity, Node, TooManyStreams, lock},
     session::{OwnContents, Rejection, Standing, StreamId},
 };
 
@@ -182,6 +181,12 @@ impl Publisher {
         self.fleet().rejections()
     }
 
+    /// How often so far an Envoy's last stream ended, or an Envoy came back. While this stays the
+    /// same, [`NodeSummary::departure`] of each Envoy does.
+    pub fn departures(&self) -> u64 {
+        self.fleet().departures()
+    }
+
     /// Whether a connected Envoy that is to have `generation` has not answered all of it; a look at
     /// this Envoy alone.
     pub fn is_waited_for(&self, node: &NodeId, generation: &Generation) -> bool {
@@ -304,7 +309,8 @@ impl Publisher {
     }
 
     pub(crate) fn report(&self, id: &NodeId, stream: StreamId, standing: Standing) {
-        self.fleet().report(id, stream, standing);
+        let now = self.clock.now();
+        self.fleet().report(id, stream, standing, now);
         self.tell_standing();
     }
 

@@ -71,7 +71,7 @@ pub(crate) struct Session {
     ended: Option<Vec<Position>>,
 }
 
-/// When something of a generation was last sent.
+/// When something was last sent that a generation is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Push {
     pub(crate) generation: Generation,
@@ -262,7 +262,13 @@ impl Session {
         while let Some(step) = plan::next_step(&self.subscriptions, &snapshot) {
             responses.push(self.take(step, &snapshot, now));
         }
-        if !responses.is_empty() {
+        // An address or a certificate that changes for the hundredth time is no change of what the
+        // Envoy runs.
+        let is_of_generation = |response: &DeltaResponse| {
+            let resource_type = response.resource_type;
+            resource_type.belongs_to_generations()
+        };
+        if responses.iter().any(is_of_generation) {
             self.last_push = Some(Push {
                 generation: snapshot.generation().clone(),
                 at: now,
@@ -356,7 +362,7 @@ impl Session {
         self.last_push.is_some() && !self.has_answered
     }
 
-    /// When something was last sent, and of which generation.
+    /// When something was last sent that a generation is made of, and of which one.
     pub(crate) fn last_push(&self) -> Option<&Push> {
         self.last_push.as_ref()
     }

@@ -165,6 +165,9 @@ pub(super) struct Trial<'a> {
     /// Whether all of them have acknowledged it and are watched now: one that comes back has its
     /// time to answer again.
     pub(super) is_watched: bool,
+    /// How long one that has acknowledged it may take to come back to it; nothing where nobody is
+    /// watched, and so nobody waited for.
+    pub(super) back_within: Option<Duration>,
     /// The snapshot that Envoys accepted last, which may be this one. Whoever rejects that is
     /// broken in itself.
     pub(super) accepted: Option<&'a Snapshot>,
@@ -228,7 +231,7 @@ pub(super) fn judge(trial: &Trial<'_>, envoys: &[NodeSummary], now: Instant) -> 
     for envoy in envoys.iter().filter(|envoy| trial.concerns(envoy)) {
         let broken = trial.is_broken(envoy);
         let rejected = trial.rejected_by(envoy);
-        let deadline = trial.asked_at(envoy).unwrap_or(now) + trial.ack_deadline;
+        let deadline = trial.deadline(envoy, now);
         let state = match envoy.answer {
             _ if trial.crashed(envoy) => EnvoyVerdict::Crashed,
             NodeAnswer::Acknowledged => EnvoyVerdict::Acked,
@@ -318,6 +321,13 @@ impl Trial<'_> {
         } else {
             asked_at
         })
+    }
+
+    /// When an Envoy that has not answered counts as silent.
+    fn deadline(&self, envoy: &NodeSummary, now: Instant) -> Instant {
+        let deadline = self.asked_at(envoy).unwrap_or(now) + self.ack_deadline;
+        let back = envoy.back_since.zip(self.back_within);
+        back.map_or(deadline, |(since, within)| deadline.max(since + within))
     }
 
     fn crashed(&self, envoy: &NodeSummary) -> bool {

@@ -15,6 +15,7 @@ use super::Gateway;
 use super::acceptance::Marks;
 use super::desired::{Desired, remade};
 use super::gates::GateKeeper;
+use super::losses::Losses;
 use super::state::Stage;
 use super::waves::Waves;
 use crate::aside;
@@ -51,6 +52,8 @@ pub struct RolloutActor {
     waves: Option<Waves>,
     /// The keeper of the gates of these waves, where the document has some.
     gates: Option<GateKeeper>,
+    /// The Envoys of these waves that are gone, as of so many departures and in that wave.
+    losses: (Option<(u64, usize)>, Losses),
     /// When a wave is tried again that the store did not take.
     next_try: Option<Instant>,
     /// The accepted generation to go back to, while the one in hand is being judged.
@@ -105,6 +108,7 @@ impl RolloutActor {
             is_answered: true,
             waves: resumed.or(waves),
             gates,
+            losses: Default::default(),
             next_try: None,
             way_back,
             unaccepted: Vec::new(),

@@ -36,7 +36,7 @@ pub struct Rollout {
     /// Its waves, the last of which reaches everyone.
     pub waves: Vec<RolloutWave>,
     /// When the wave in hand has been watched for long enough; nothing while its Envoys have not
-    /// all acknowledged.
+    /// all acknowledged, and after that time.
     pub soak_until: Option<OffsetDateTime>,
     /// The time at which it began.
     pub began_at: OffsetDateTime,

@@ -274,7 +274,10 @@ fn add_rollouts(registry: &mut Registry, gateway: &Gateway) {
             "envoys",
             waits(|rollout| rollout.state == RolloutState::WaitingForEnvoys),
         ),
-        ("gate", waits(|rollout| !rollout.gate.is_empty())),
+        (
+            "gate",
+            waits(|rollout| !rollout.gate.is_empty() && rollout.soak_until.is_none()),
+        ),
         ("operator", waits(|rollout| rollout.is_paused)),
     ];
     let help = "Whether a rollout waits: for an Envoy that it could reach, for numbers, or because \

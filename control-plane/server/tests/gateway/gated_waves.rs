@@ -110,15 +110,27 @@ async fn it_goes_on_when_the_soak_is_over_and_the_numbers_hold() {
     let mut reporting = Reporting::start(folder.path(), &gated("")).await;
     reporting.fleet.put(&format!("{}{SHADOW}", gated(""))).await;
     reporting.fleet.until("soaking", 1).await;
-    reporting.fleet.clock.advance(SOAK);
     // Nobody has said that it runs the change.
-    reporting.fleet.check_stays("soaking", 1).await;
-    until(|| async {
+    let is_closed = async || {
         let rollout = reporting.fleet.rollout().await;
         let gate = rollout["gate"].as_str().unwrap_or_default();
         gate.contains("0 of the 1 Envoys of the wave")
-    })
-    .await;
+    };
+    until(&is_closed).await;
+    // The numbers by which somebody is woken: during a soak nobody is, and a closed gate is no
+    // matter before its end.
+    let soaking = "portcullis_control_plane_last_rollout{state=\"soaking\"} 1";
+    let waits =
+        |number| format!("portcullis_control_plane_rollout_waits{{state=\"gate\"}} {number}");
+    let shows = async |number| {
+        let metrics = reporting.fleet.control_plane.get("/metrics").await.text;
+        metrics.contains(soaking) && metrics.contains(&waits(number))
+    };
+    assert!(shows(0).await);
+    reporting.fleet.clock.advance(SOAK);
+    until(|| shows(1)).await;
+    reporting.fleet.check_stays("soaking", 1).await;
+    assert!(is_closed().await);
     reporting.until((20, 0), "soaking", 2).await;
     reporting.fleet.clock.advance(SOAK);
     reporting.fleet.until("accepted", 2).await;

@@ -22,6 +22,7 @@ mod guard;
 mod harness;
 mod idle_rules;
 mod keys;
+mod lost_envoys;
 mod lost_leases;
 mod module_bounds;
 mod module_use;

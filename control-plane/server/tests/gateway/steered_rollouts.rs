@@ -11,7 +11,7 @@ use crate::waves::{Fleet, SOAK, WAVES};
 
 impl Fleet {
     /// Wants something of the newest rollout.
-    async fn want(&self, verb: &str) -> Answer {
+    pub async fn want(&self, verb: &str) -> Answer {
         self.want_with(verb, "").await
     }
 

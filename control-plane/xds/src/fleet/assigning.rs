@@ -140,7 +140,7 @@ impl Fleet {
         for open in node.streams.values() {
             open.assignment.send_replace(assignment.clone());
         }
-        self.recount(id);
+        self.recount(id, now);
     }
 }
 

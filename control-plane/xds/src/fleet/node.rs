@@ -8,10 +8,10 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{Assignment, FirstRequest, StreamEnd, lock};
+use super::{Assignment, FirstRequest, lock, run::Run};
 use crate::{
     Crashes, Generation, NodeAnswer, NodeDescription, NodeId, NodeSummary, RejectedContent,
-    RejectionChange, Snapshot,
+    RejectionChange, Snapshot, StreamEnd,
     session::{Memory, Process, Rejections, Session, Standing, StreamId},
 };
 
@@ -59,6 +59,7 @@ pub(crate) struct Node {
     pub(super) streams: BTreeMap<StreamId, OpenStream>,
     pub(super) assigned: Option<Assigned>,
     pub(super) crash: Option<Crash>,
+    pub(super) run: Run,
     /// The generation and the answer as which it was counted in the tallies.
     pub(super) counted: Option<(Generation, NodeAnswer)>,
     /// The rejections as they were last told on.
@@ -107,6 +108,7 @@ impl Node {
             streams: BTreeMap::new(),
             assigned: None,
             crash: None,
+            run: Run::default(),
             counted: None,
             rejections: Arc::new(rejections),
         }
@@ -193,6 +195,8 @@ impl Node {
                 answer: self.answer(),
                 rejections: Vec::new(),
                 crashes: self.crashes(),
+                departure: self.run.departure().cloned(),
+                back_since: self.run.back_since(self.desired()),
             },
             rejections: Arc::clone(&self.rejections),
         }
@@ -310,6 +314,7 @@ impl Node {
             return;
         }
         self.since = now;
+        self.run.end(end, now);
         let push = {
             let mut session = lock(&self.session);
             session.end();

@@ -3,6 +3,7 @@
 mod crashes;
 mod gone;
 mod marks;
+mod runs;
 mod secrets;
 mod steps;
 
@@ -138,7 +139,7 @@ impl Table {
         let standing = session.standing().clone();
         drop(session);
         self.fleet
-            .report(&stream.id, stream.admission.stream, standing);
+            .report(&stream.id, stream.admission.stream, standing, self.now);
     }
 
     fn lose(&mut self, stream: &Stream, end: StreamEnd) {
@@ -313,7 +314,9 @@ fn it_counts_an_envoy_that_was_not_handed_its_assignment_yet_as_waiting() {
         assignment: 1,
         ..Standing::default()
     };
-    table.fleet.report(&a.id, a.admission.stream, stale);
+    table
+        .fleet
+        .report(&a.id, a.admission.stream, stale, table.now);
     assert_eq!(table.tally("2"), [1, 0, 0]);
     table.work(&a, true);
     assert_eq!(table.tally("2"), [0, 0, 1]);

@@ -19,8 +19,8 @@ use super::{
     stream::{OpenedStream, StreamIsClosed},
 };
 use crate::{
-    NodeId, Publisher,
-    fleet::{Admission, Identity, StreamEnd, TooManyStreams, lock},
+    NodeId, Publisher, StreamEnd,
+    fleet::{Admission, Identity, TooManyStreams, lock},
     session::{DeltaResponse, Standing, TooManyNames},
 };
 

@@ -6,6 +6,7 @@ use xds::{Crashes, Generation, RejectedContent, Resource};
 use super::*;
 
 const ACK_DEADLINE: Duration = Duration::from_secs(5);
+const BACK_WITHIN: Duration = Duration::from_secs(60);
 
 /// A generation of one listener `l`, whose content is the generation's name.
 fn generation(name: &str) -> Snapshot {
@@ -56,6 +57,8 @@ impl Court {
                 _ => Vec::new(),
             },
             crashes: None,
+            departure: None,
+            back_since: None,
         });
         Self {
             began,
@@ -83,6 +86,7 @@ impl Court {
             snapshot: &self.new,
             began: self.began,
             is_watched: self.is_watched,
+            back_within: self.is_watched.then_some(BACK_WITHIN),
             ack_deadline: ACK_DEADLINE,
             accepted: self.old.as_ref(),
             marks: &self.marks,

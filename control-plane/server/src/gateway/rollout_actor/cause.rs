@@ -15,6 +15,8 @@ const REJECTED: &str = "rejected by Envoy";
 const UNANSWERED: &str = "left unanswered by Envoy";
 /// The entry when what Envoys of a wave report goes beyond a gate.
 const BREACHED: &str = "stopped by a gate";
+/// The entry when Envoys of a wave end with a revision and do not come back.
+const LOST: &str = "lost with an Envoy";
 
 /// Why a generation is taken back.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(super) enum Cause {
     Silent(BTreeSet<String>),
     /// The reports of Envoys of a wave go beyond a gate, in these words.
     Breached(String),
+    /// Envoys of a wave ended soon after they took it, in these words.
+    Lost(String),
     /// An operator ended its rollout.
     Aborted {
         /// The operator who ended it.
@@ -39,7 +43,9 @@ impl Cause {
     pub(super) fn rejections(&self) -> Rejections {
         match self {
             Self::Rejected(nodes) => nodes.clone(),
-            Self::Silent(_) | Self::Breached(_) | Self::Aborted { .. } => Rejections::new(),
+            Self::Silent(_) | Self::Breached(_) | Self::Lost(_) | Self::Aborted { .. } => {
+                Rejections::new()
+            }
         }
     }
 
@@ -67,6 +73,7 @@ impl Cause {
             Self::Rejected(nodes) => ours(REJECTED, words_of(nodes)),
             Self::Silent(nodes) => ours(UNANSWERED, silence_of(nodes)),
             Self::Breached(words) => ours(BREACHED, words.clone()),
+            Self::Lost(words) => ours(LOST, words.clone()),
             Self::Aborted { by, .. } => AuditEntry {
                 who: by.name.clone(),
                 what: by.action.clone(),
@@ -82,7 +89,9 @@ impl Cause {
         match self {
             _ if is_kept => RolloutState::Kept,
             Self::Aborted { .. } => RolloutState::Aborted,
-            Self::Rejected(_) | Self::Silent(_) | Self::Breached(_) => RolloutState::TakenBack,
+            Self::Rejected(_) | Self::Silent(_) | Self::Breached(_) | Self::Lost(_) => {
+                RolloutState::TakenBack
+            }
         }
     }
 }

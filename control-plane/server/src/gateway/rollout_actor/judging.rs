@@ -10,6 +10,7 @@ use xds::{NodeId, Tally};
 use super::super::acceptance::{
     EnvoyVerdict, Judgement, Outcome, Rejections, Trial, Verdict, judge,
 };
+use super::super::losses::BACK_WITHIN;
 use super::super::rollouts::RolloutState;
 use super::super::state::Stage;
 use super::super::waves::Waves;
@@ -120,6 +121,7 @@ impl RolloutActor {
             began: self.began,
             ack_deadline: current.document.rollout.ack_deadline.duration(),
             is_watched: self.waves.as_ref().is_some_and(Waves::has_passed),
+            back_within: self.waves.as_ref().map(|_| BACK_WITHIN),
             accepted: accepted.map(|accepted| &*accepted.snapshot),
             marks: &self.marks,
         };

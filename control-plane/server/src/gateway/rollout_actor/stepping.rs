@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
-use xds::{NodeId, Publisher};
+use xds::NodeId;
 
 use super::super::acceptance::{EnvoyVerdict, Judgement, Outcome, Verdict};
 use super::super::gates::{GateVerdict, GatedWave};
+use super::super::losses::{Losses, losses};
 use super::super::rollouts::{Rollout, RolloutState, RolloutWave};
 use super::super::waves::{Choice, Next, Waves};
 use super::RolloutActor;
@@ -139,22 +140,30 @@ impl RolloutActor {
         let is_last = waves.is_last();
         let mut next = waves.next(&judgement, now);
         let is_promoted = waves.is_promoted();
-        match self.look_at_gates() {
-            GateVerdict::Breached(words) => {
+        let losses = self.look_for_losses(current, now);
+        let verdict = match self.look_at_gates(&losses.left) {
+            GateVerdict::Breached(words) => Err(Cause::Breached(words)),
+            // As with silence: in the last wave one Envoy stops nobody, and an operator who
+            // promotes a wave has said so.
+            _ if is_last || is_promoted => Ok(None),
+            _ if !losses.lost.is_empty() => Err(Cause::Lost(losses.reason())),
+            GateVerdict::Closed(words) => Ok(Some(losses.wait().unwrap_or(words))),
+            GateVerdict::Open => Ok(losses.wait()),
+        };
+        let closed = match verdict {
+            Ok(closed) => closed,
+            Err(cause) => {
                 let accepted = self.gateway.read().accepted.clone();
-                let cause = Cause::Breached(words);
                 self.fall_back(current, accepted.as_ref(), &cause).await;
                 return Some(Look::told(judgement, Outcome::Rejected, None, false));
             }
-            GateVerdict::Closed(words) => {
-                if matches!(next, Next::Advance | Next::Accept) && !is_promoted {
-                    next = Next::Watch { until: None };
-                }
-                self.tell_gate(words);
-            }
-            GateVerdict::Open => self.tell_gate(String::new()),
+        };
+        if closed.is_some() && matches!(next, Next::Advance | Next::Accept) {
+            next = Next::Watch { until: None };
         }
+        self.tell_gate(closed.unwrap_or_default());
         let next_gate_look = self.gates.as_ref().map(|_| now + BETWEEN_GATE_LOOKS);
+        let next_look = sooner(next_gate_look, losses.until);
         match next {
             Next::Wait { until } => {
                 if is_last && !had_passed {
@@ -165,7 +174,7 @@ impl RolloutActor {
                 Some(Look {
                     judgement,
                     outcome,
-                    wake: sooner(until, next_gate_look),
+                    wake: sooner(until, next_look),
                     holds: true,
                 })
             }
@@ -174,7 +183,7 @@ impl RolloutActor {
                 if !had_passed {
                     self.hand_out(false);
                 }
-                let wake = sooner(until, next_gate_look);
+                let wake = sooner(until, next_look);
                 Some(Look::told(judgement, Outcome::RollingOut, wake, true))
             }
             Next::Advance => {
@@ -207,25 +216,36 @@ impl RolloutActor {
         }
     }
 
+    /// Looks for the Envoys of the rollout that are gone: at every Envoy, but only when one came or
+    /// went, or one of them becomes another matter with time.
+    fn look_for_losses(&mut self, current: &Built, now: Instant) -> Losses {
+        let Some(waves) = &self.waves else {
+            return Losses::default();
+        };
+        let publisher = &self.gateway.publisher;
+        let seen = (publisher.departures(), waves.at());
+        let (before, known) = &self.losses;
+        if *before != Some(seen) || known.until.is_some_and(|until| now >= until) {
+            let members: BTreeSet<NodeId> = waves.reached().cloned().collect();
+            let patience = current.document.rollout.ack_deadline.duration();
+            let envoys = publisher.summaries();
+            let known = losses(&members, current.generation(), &envoys, patience, now);
+            self.losses = (Some(seen), known);
+        }
+        self.losses.1.clone()
+    }
+
     /// Looks at what the Envoys report that have been given the generation.
-    fn look_at_gates(&mut self) -> GateVerdict {
+    fn look_at_gates(&mut self, gone: &BTreeSet<NodeId>) -> GateVerdict {
         let (Some(gates), Some(waves)) = (&mut self.gates, &self.waves) else {
             return GateVerdict::Open;
         };
         let publisher = &self.gateway.publisher;
-        let patience = self
-            .gateway
-            .current()
-            .document
-            .rollout
-            .ack_deadline
-            .duration();
-        let gone = gone(waves.in_hand(), publisher, patience);
         let wave = GatedWave {
             nodes: waves.in_hand(),
             has_passed: waves.has_passed(),
             is_last: waves.is_last(),
-            gone: &gone,
+            gone,
         };
         let reports = publisher.reports();
         gates.look(wave, |id| reports.envoy(id.as_str()))
@@ -248,7 +268,9 @@ impl RolloutActor {
         let Some(waves) = &self.waves else {
             return;
         };
-        let soak_until = waves.soak_end().map(|end| self.time_of_day(end));
+        let now = self.gateway.publisher.clock().now();
+        let soak_end = waves.soak_end().filter(|end| now < *end);
+        let soak_until = soak_end.map(|end| self.time_of_day(end));
         let mut state = self.gateway.write();
         let Some(rollout) = state.rollouts.in_hand_mut() else {
             return;
@@ -332,19 +354,6 @@ fn shown(waves: &Waves) -> Vec<RolloutWave> {
             nodes: step.nodes.clone(),
         })
         .collect()
-}
-
-/// Those of `nodes` that have been away for so long, or are not remembered any more. One whose
-/// stream is being opened anew has not left.
-fn gone(nodes: &BTreeSet<NodeId>, publisher: &Publisher, patience: Duration) -> BTreeSet<NodeId> {
-    let now = publisher.clock().now();
-    let mut gone = nodes.clone();
-    for envoy in publisher.summaries() {
-        if envoy.streams > 0 || now < envoy.since + patience {
-            gone.remove(&envoy.id);
-        }
-    }
-    gone
 }
 
 /// The earlier of two times, of which there may be one or none.

@@ -33,6 +33,8 @@ fn envoy(id: &str, cluster: &str) -> NodeSummary {
         answer: NodeAnswer::Acknowledged,
         rejections: Vec::new(),
         crashes: None,
+        departure: None,
+        back_since: None,
     }
 }
 

@@ -98,3 +98,25 @@ fn it_sends_no_endpoints_again_because_a_changed_cluster_names_a_secret_like_the
     let after = others().into_iter().chain([tls_cluster("c", "s")]);
     assert_eq!(peer.assign(&snapshot("2", after)), ["+cluster c"]);
 }
+
+#[test]
+fn it_takes_no_other_address_and_no_renewed_secret_for_a_generation_that_was_sent() {
+    let of = |address: u32, content: &str| {
+        let eds = [eds_cluster("e", 1), endpoints("e", address)];
+        eds.into_iter()
+            .chain([tls_cluster("c", "s"), secret("s", content)])
+    };
+    let mut peer = Peer::started(&snapshot("1", of(1, "one")));
+    peer.ack_all();
+    peer.subscribe(Endpoints, &["e"]);
+    peer.subscribe(Secret, &["s"]);
+    peer.ack_all();
+    let sent = peer.session.last_push().cloned();
+    assert!(sent.is_some());
+    peer.wait(std::time::Duration::from_secs(600));
+    assert_eq!(
+        peer.assign(&snapshot("1", of(2, "two"))),
+        ["+endpoints e", "+secret s"]
+    );
+    assert_eq!(peer.session.last_push().cloned(), sent);
+}

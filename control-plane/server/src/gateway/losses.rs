@@ -1,0 +1,158 @@
+//! The Envoys that a rollout has lost. Pure: the fleet and the time go in; who is waited for, and
+//! whose end the change has to answer for, comes out.
+//!
+//! An Envoy that is there no more has died of what it runs, or somebody has taken it out; it does
+//! not say which. Three things tell: whether it had run the change for a minute, whether it comes
+//! back to it within another one, and whether Envoys without the change go in the same way.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use xds::{Departure, Generation, NodeId, NodeSummary, StreamEnd};
+
+/// For how long an Envoy must have run a change before its end is another matter: as long as `xds`
+/// calls the loss of a connection a crash, for the same reason. A filter that traps does so on the
+/// first calls. With more, each autoscaler would meet it.
+const TRIED: Duration = Duration::from_secs(60);
+/// How long an Envoy that was lost is waited for, and one that is back until it has acknowledged
+/// the change again: supervisors start anew what crashed after ten seconds, or twenty the second
+/// time, and an Envoy that starts waits up to fifteen for each thing that it is not sent at once.
+pub(super) const BACK_WITHIN: Duration = Duration::from_secs(60);
+
+/// The Envoys of a rollout that are gone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Losses {
+    /// Those that went within a minute of taking the change, and may come back.
+    pub(super) awaited: BTreeSet<NodeId>,
+    /// Those that did not.
+    pub(super) lost: BTreeSet<NodeId>,
+    /// Those that went for another reason, and are not waited for.
+    pub(super) left: BTreeSet<NodeId>,
+    /// When one of them becomes another matter.
+    pub(super) until: Option<Instant>,
+    /// How many of those that have the change went so, and how many of the others, of how many
+    /// each.
+    shares: [Part; 2],
+}
+
+/// So many of so many.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Part {
+    gone: usize,
+    all: usize,
+}
+
+impl Part {
+    /// Whether its share is the greater one. Nobody of nobody is no share.
+    fn is_more_than(self, other: Self) -> bool {
+        self.gone > 0 && self.gone * other.all.max(1) > other.gone * self.all
+    }
+}
+
+/// Says which of `members`, the Envoys that were given `generation`, are gone, and why. `patience`
+/// is how long one is missing before it has left: one whose stream is being opened anew has not.
+pub(super) fn losses(
+    members: &BTreeSet<NodeId>,
+    generation: &Generation,
+    envoys: &[NodeSummary],
+    patience: Duration,
+    now: Instant,
+) -> Losses {
+    let mut losses = Losses {
+        // The fleet forgets those that have been gone for longest.
+        left: members.clone(),
+        ..Losses::default()
+    };
+    let [with, without] = &mut losses.shares;
+    let mut changes = Vec::new();
+    let mut overdue = BTreeSet::new();
+    for envoy in envoys {
+        let is_member = members.contains(&envoy.id);
+        let Some(departure) = &envoy.departure else {
+            let those = if is_member { &mut *with } else { &mut *without };
+            those.all += 1;
+            losses.left.remove(&envoy.id);
+            continue;
+        };
+        if !is_member {
+            let lately = envoy.since + TRIED + BACK_WITHIN >= now;
+            if departure.by == StreamEnd::ByEnvoy && lately {
+                *without = Part {
+                    gone: without.gone + 1,
+                    all: without.all + 1,
+                };
+            }
+            continue;
+        }
+        with.all += 1;
+        let back_by = envoy.since + BACK_WITHIN.max(patience);
+        if !may_have_died_of(generation, departure) {
+            if now < envoy.since + patience {
+                losses.left.remove(&envoy.id);
+                changes.push(envoy.since + patience);
+            }
+        } else if now < back_by {
+            losses.left.remove(&envoy.id);
+            losses.awaited.insert(envoy.id.clone());
+            changes.push(back_by);
+        } else {
+            with.gone += 1;
+            overdue.insert(envoy.id.clone());
+        }
+    }
+    if with.is_more_than(*without) {
+        losses.left.retain(|id| !overdue.contains(id));
+        losses.lost = overdue;
+    }
+    losses.until = changes.into_iter().min();
+    losses
+}
+
+/// Whether an Envoy left so soon after it was given the generation that it may have died of it.
+fn may_have_died_of(generation: &Generation, departure: &Departure) -> bool {
+    let has_tried = departure
+        .ran
+        .as_ref()
+        .is_some_and(|ran| ran.generation == *generation && ran.lasted >= TRIED);
+    departure.by == StreamEnd::ByEnvoy && !has_tried
+}
+
+impl Losses {
+    /// Why the generation is taken back.
+    pub(super) fn reason(&self) -> String {
+        let [with, without] = self.shares;
+        format!(
+            "{} ended within a minute of taking the change, and did not come back to it within \
+             another one: so did {} of the {} Envoys that have it, and {} of {} others; if \
+             somebody has taken them out, make the change again",
+            named(&self.lost),
+            with.gone,
+            with.all,
+            without.gone,
+            without.all,
+        )
+    }
+
+    /// What the wave waits for; nothing where it waits for nobody.
+    pub(super) fn wait(&self) -> Option<String> {
+        (!self.awaited.is_empty()).then(|| {
+            format!(
+                "{} ended within a minute of taking the change; the wave waits a minute for it to \
+                 come back",
+                named(&self.awaited)
+            )
+        })
+    }
+}
+
+/// The first of these Envoys by name, and how many there are besides.
+fn named(envoys: &BTreeSet<NodeId>) -> String {
+    let first = envoys.first().map(ToString::to_string).unwrap_or_default();
+    match envoys.len() {
+        0 | 1 => format!("Envoy `{first}`"),
+        several => format!("Envoy `{first}` and {} more", several - 1),
+    }
+}
+
+#[cfg(test)]
+mod tests;

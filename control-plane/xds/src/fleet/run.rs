@@ -1,0 +1,63 @@
+//! How an Envoy runs what it acknowledged: since when, how its last stream ended, and whether it is
+//! on its way back.
+
+use std::time::Instant;
+
+use crate::{Departure, Generation, Ran, StreamEnd};
+
+/// What is known of an Envoy beyond its streams: they end while it runs on, and it comes back while
+/// it does not run yet.
+#[derive(Debug, Default)]
+pub(super) struct Run {
+    /// The generation that it acknowledged in full last.
+    generation: Option<Generation>,
+    /// Since when it has run that without having left.
+    since: Option<Instant>,
+    /// How its last stream ended, while none is open.
+    departure: Option<Departure>,
+    /// When it came back, until it acknowledges something in full.
+    back_since: Option<Instant>,
+}
+
+impl Run {
+    /// Takes in that it has acknowledged all of a generation.
+    pub(super) fn acknowledge(&mut self, generation: &Generation, now: Instant) {
+        let goes_on = self.since.is_some() && self.generation.as_ref() == Some(generation);
+        if !goes_on {
+            self.since = Some(now);
+            self.generation = Some(generation.clone());
+        }
+        self.back_since = None;
+    }
+
+    /// Takes in that its last stream has ended.
+    pub(super) fn end(&mut self, by: StreamEnd, now: Instant) {
+        let since = self.since.take();
+        let ran = self.generation.clone().zip(since);
+        self.departure = Some(Departure {
+            by,
+            ran: ran.map(|(generation, since)| Ran {
+                generation,
+                lasted: now.saturating_duration_since(since),
+            }),
+        });
+    }
+
+    /// Takes in that it has opened a stream while none was open. One that leaves again before it
+    /// acknowledges anything came back the first time.
+    pub(super) fn come_back(&mut self, now: Instant) {
+        self.departure = None;
+        self.back_since.get_or_insert(now);
+    }
+
+    pub(super) fn departure(&self) -> Option<&Departure> {
+        self.departure.as_ref()
+    }
+
+    /// When it came back, if it had acknowledged `desired` before it left and has not done so
+    /// again.
+    pub(super) fn back_since(&self, desired: Option<&Generation>) -> Option<Instant> {
+        self.back_since
+            .filter(|_| desired.is_some() && self.generation.as_ref() == desired)
+    }
+}

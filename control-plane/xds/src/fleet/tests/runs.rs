@@ -1,0 +1,112 @@
+//! How an Envoy's last stream ended, and whether it is on its way back.
+
+use super::*;
+use crate::{Departure, Ran};
+
+const MINUTE: Duration = Duration::from_secs(60);
+/// The first request of a process that ran before.
+const RUNNING: FirstRequest = FirstRequest {
+    reports_resources: true,
+    ..FIRST
+};
+
+fn ran(name: &str, lasted: Duration) -> Option<Ran> {
+    Some(Ran {
+        generation: Generation::new(name),
+        lasted,
+    })
+}
+
+#[test]
+fn it_says_who_ended_a_stream_and_how_long_the_envoy_ran_what_it_had_acknowledged() {
+    for by in [StreamEnd::ByEnvoy, StreamEnd::ByUs] {
+        let mut table = Table::of(&generation("1"));
+        let a = table.connect("a");
+        table.now += MINUTE;
+        table.work(&a, false);
+        assert_eq!(table.summary("a").departure, None);
+        table.now += MINUTE;
+        table.lose(&a, by);
+        let ran = ran("1", MINUTE);
+        assert_eq!(table.summary("a").departure, Some(Departure { by, ran }));
+        // Whatever others are given meanwhile, that is what it ran.
+        let two = generation("2");
+        table.distribute(&two, Newcomers::all(Arc::clone(&two)));
+        let departure = table.summary("a").departure.expect("it is gone");
+        assert_eq!(departure.ran.expect("it ran").lasted, MINUTE);
+        table.connect("a");
+        assert_eq!(table.summary("a").departure, None);
+    }
+}
+
+#[test]
+fn it_counts_no_time_for_an_envoy_that_has_not_acknowledged_what_it_was_given() {
+    let mut table = Table::of(&generation("1"));
+    let a = table.connect("a");
+    table.now += MINUTE;
+    table.lose(&a, StreamEnd::ByEnvoy);
+    let departure = table.summary("a").departure.expect("it is gone");
+    assert_eq!(departure.ran, None);
+}
+
+#[test]
+fn it_counts_the_time_on_while_an_envoy_is_told_of_other_endpoints() {
+    let mut table = Table::of(&generation("1"));
+    let a = table.connect("a");
+    table.work(&a, false);
+    table.now += MINUTE;
+    let same = generation("1");
+    table.distribute(&same, Newcomers::all(Arc::clone(&same)));
+    table.work(&a, false);
+    table.now += MINUTE;
+    table.lose(&a, StreamEnd::ByEnvoy);
+    let departure = table.summary("a").departure.expect("it is gone");
+    assert_eq!(departure.ran, ran("1", 2 * MINUTE));
+}
+
+#[test]
+fn it_says_since_when_an_envoy_is_back_until_it_has_acknowledged_again() {
+    let mut table = Table::of(&generation("1"));
+    let a = table.connect("a");
+    assert_eq!(table.summary("a").back_since, None, "it is new");
+    table.work(&a, false);
+    table.lose(&a, StreamEnd::ByEnvoy);
+    table.now += MINUTE;
+    let came = table.now;
+    // The second process is lost before it says anything, and the third one says all.
+    for _ in 0..2 {
+        let a = table.connect("a");
+        assert_eq!(table.summary("a").back_since, Some(came));
+        table.now += MINUTE;
+        table.lose(&a, StreamEnd::ByEnvoy);
+    }
+    let a = table.connect_showing("a", RUNNING, "envoy 1.40.0");
+    assert_eq!(table.summary("a").back_since, Some(came));
+    table.work(&a, false);
+    assert_eq!(table.summary("a").back_since, None);
+    // What it had not acknowledged before is asked for like any change.
+    table.lose(&a, StreamEnd::ByEnvoy);
+    let two = generation("2");
+    table.distribute(&two, Newcomers::all(Arc::clone(&two)));
+    table.connect_showing("a", RUNNING, "envoy 1.40.0");
+    assert_eq!(table.summary("a").back_since, None);
+}
+
+#[test]
+fn it_tells_by_a_count_that_an_envoy_came_or_went() {
+    let mut table = Table::of(&generation("1"));
+    let a = table.connect("a");
+    let before = table.fleet.departures();
+    table.work(&a, false);
+    let replacing = table.connect("a");
+    table.lose(&a, StreamEnd::ByEnvoy);
+    assert_eq!(
+        table.fleet.departures(),
+        before,
+        "it was there all the time"
+    );
+    table.lose(&replacing, StreamEnd::ByEnvoy);
+    assert_eq!(table.fleet.departures(), before + 1);
+    table.connect("a");
+    assert_eq!(table.fleet.departures(), before + 2);
+}
