@@ -69,6 +69,9 @@ pub struct Preflight {
     counts: PreflightCounts,
 }
 
+/// A configuration to ask an Envoy about, encoded.
+type Configuration = Result<Vec<u8>, prost::DecodeError>;
+
 /// Envoy's words on a configuration that it would not take; nothing where it would.
 type Answer = Option<String>;
 
@@ -118,17 +121,10 @@ impl Preflight {
 
     /// Asks whether Envoy would take a snapshot, if more has changed since `before` than policies.
     pub async fn ask(&self, before: &Snapshot, after: &Snapshot) -> PreflightAnswer {
-        let changed = changed(before, after);
-        if changed.is_empty() {
+        let Some((configuration, has_new_module)) = self.question(before, after) else {
             return PreflightAnswer::NoObjection;
-        }
-        let has_new_module = changed.iter().any(|resource| resource.is_module);
-        let depth = if has_new_module {
-            Depth::WithModulesIn(&self.modules)
-        } else {
-            Depth::WithoutModules
         };
-        let answer = match bootstrap::of(after, &depth) {
+        let answer = match configuration {
             Ok(configuration) => self.ask_about(&configuration, has_new_module).await,
             Err(error) => PreflightAnswer::Unjudged(format!(
                 "no Envoy was asked about it beforehand: {error}"
@@ -139,6 +135,34 @@ impl Preflight {
         }
         self.counts.count(&answer);
         answer
+    }
+
+    /// Whether [`Preflight::ask`] knows its answer without an Envoy.
+    #[must_use]
+    pub fn knows(&self, before: &Snapshot, after: &Snapshot) -> bool {
+        match self.question(before, after) {
+            Some((Ok(configuration), _)) => {
+                let hash: [u8; 32] = Sha256::digest(configuration).into();
+                self.remembered(&hash).is_some()
+            }
+            Some((Err(_), _)) | None => true,
+        }
+    }
+
+    /// The configuration to ask an Envoy about, and whether a module is new in it; nothing where it
+    /// would have nothing to say.
+    fn question(&self, before: &Snapshot, after: &Snapshot) -> Option<(Configuration, bool)> {
+        let changed = changed(before, after);
+        if changed.is_empty() {
+            return None;
+        }
+        let has_new_module = changed.iter().any(|resource| resource.is_module);
+        let depth = if has_new_module {
+            Depth::WithModulesIn(&self.modules)
+        } else {
+            Depth::WithoutModules
+        };
+        Some((bootstrap::of(after, &depth), has_new_module))
     }
 
     async fn ask_about(&self, configuration: &[u8], has_new_module: bool) -> PreflightAnswer {

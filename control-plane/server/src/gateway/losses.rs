@@ -133,7 +133,7 @@ impl Losses {
         )
     }
 
-    /// What the wave waits for; nothing where it waits for nobody.
+    /// Words on whom the wave waits for; nothing where it waits for nobody.
     pub(super) fn wait(&self) -> Option<String> {
         (!self.awaited.is_empty()).then(|| {
             format!(

@@ -23,6 +23,12 @@ impl Gateway {
         self.preflight.get().map(Preflight::counts)
     }
 
+    /// Whether [`Gateway::fly_ahead`] takes no time: nobody is to be asked, or has answered before.
+    pub(super) fn has_flown(&self, before: &Built, after: &Built) -> bool {
+        let preflight = self.preflight.get();
+        preflight.is_none_or(|preflight| preflight.knows(&before.snapshot, &after.snapshot))
+    }
+
     /// Shows a generation to the Envoy that is asked about changes, where there is one. Tells why
     /// it has not judged it, if it has not.
     ///

@@ -65,7 +65,7 @@ impl FakeEnvoy {
         Self::connect_with(xds, id, rejects).await
     }
 
-    /// Connects, and rejects each listener or extension configuration that contains `text`.
+    /// Connects, and rejects each listener, extension configuration or secret that contains `text`.
     pub async fn connect_rejecting_all_with(xds: SocketAddr, id: &str, text: &str) -> Self {
         let rejects = Rejects {
             containing: vec![text.to_owned()],
@@ -213,8 +213,12 @@ fn answers(
 ) -> Vec<DeltaDiscoveryRequest> {
     let resource_type = ResourceType::from_type_url(&response.type_url).unwrap();
     let names = || response.resources.iter().map(|resource| &resource.name);
-    // Names of extension configurations are nobody else's.
-    let can_reject = [ResourceType::Listener, ResourceType::ExtensionConfig];
+    // Names of these are nobody else's.
+    let can_reject = [
+        ResourceType::Listener,
+        ResourceType::ExtensionConfig,
+        ResourceType::Secret,
+    ];
     let rejected = can_reject.contains(&resource_type)
         && (names().any(|name| rejects.once.remove(name) || rejects.always.contains(name))
             || rejects

@@ -1,9 +1,12 @@
 //! The fate of changes that wait: each author is told the true one, and nobody who waits holds up
 //! what Envoys are given.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex};
 
 use control_plane::gateway::{ChangeError, Edit, Outcome};
+use control_plane::preflight::{Patience, Preflight};
 use gateway_document::CheckedDocument;
 use reqwest::StatusCode;
 use serde_json::json;
@@ -115,6 +118,57 @@ async fn it_lets_other_changes_pass_while_a_writer_that_lost_every_race_asks_a_s
     slow.go_on();
     let passing = passing.await.unwrap();
     assert_eq!(passing.json["revision"], 6, "{}", passing.text);
+}
+
+#[tokio::test]
+async fn it_lets_other_changes_pass_while_a_writer_that_lost_every_race_is_shown_to_an_envoy() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
+    let slow = held(&control_plane, "slow").await;
+    let _in_hand = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
+    let (is_asked, may_answer) = (
+        folder.path().join("asked"),
+        folder.path().join("may-answer"),
+    );
+    let script = format!(
+        "#!/bin/sh\necho >> {}\nwhile [ ! -e {} ]; do sleep 0.02; done\n",
+        is_asked.display(),
+        may_answer.display()
+    );
+    let envoy = folder.path().join("envoy");
+    std::fs::write(&envoy, script).unwrap();
+    std::fs::set_permissions(&envoy, Permissions::from_mode(0o755)).unwrap();
+    let patience = Patience {
+        without_modules: SECONDS(600),
+        with_modules: SECONDS(600),
+    };
+    let preflight = Preflight::by(envoy, folder.path().join("modules")).waiting(patience);
+    control_plane.gateway.ask_first(preflight);
+    let brings = format!("{PATIENT}clusters: [{{name: web, endpoints: ['127.0.0.1:2']}}]\n");
+    let (edit, mut made, go_on) = held_edit(move |times| {
+        // Only within the turn is there something to judge.
+        checked(if times < 4 { DENY } else { &brings })
+    });
+    let unlucky = begin_change(&control_plane, edit);
+    let _winners = lose_races(&control_plane, &mut made, &go_on).await;
+    assert_eq!(made.recv().await, Some(4));
+    go_on.send(()).await.unwrap();
+    until(|| async { is_asked.exists() }).await;
+    // A policy, of which that Envoy has nothing to say.
+    let _passing = store(&control_plane, PATIENT, 6).await;
+    std::fs::write(&may_answer, "").unwrap();
+    assert_eq!(
+        made.recv().await,
+        Some(5),
+        "it begins anew, having its answer"
+    );
+    go_on.send(()).await.unwrap();
+    until(|| async { version(&control_plane).await["newest_revision"] == 7 }).await;
+    slow.go_on();
+    let report = unlucky.await.unwrap().unwrap();
+    assert_eq!((report.revision, report.outcome), (7, Outcome::Accepted));
+    let asked = std::fs::read_to_string(is_asked).unwrap();
+    assert_eq!(asked.lines().count(), 1);
 }
 
 #[tokio::test]

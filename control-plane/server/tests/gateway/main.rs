@@ -34,6 +34,7 @@ mod pinning;
 mod random;
 mod reach;
 mod rejected_inputs;
+mod rejected_secrets;
 mod repeated_credentials;
 mod resources;
 mod restarts;

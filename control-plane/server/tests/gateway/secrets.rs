@@ -3,6 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use envoy_types::pb::envoy::service::status::v3::{
+    ClientStatusRequest, client_status_discovery_service_client::ClientStatusDiscoveryServiceClient,
+};
+use prost::Message as _;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -12,15 +16,15 @@ use crate::fake_envoy::FakeEnvoy;
 use crate::harness::{Answer, ControlPlane, folder, until};
 
 /// A value that is nowhere but in its file, at the Envoys, and in front of the server.
-const VALUE: &str = "swordfish-7f3a";
+pub const VALUE: &str = "swordfish-7f3a";
 
-struct Fixture {
-    folder: TempDir,
-    control_plane: ControlPlane,
+pub struct Fixture {
+    pub folder: TempDir,
+    pub control_plane: ControlPlane,
 }
 
 impl Fixture {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let folder = folder();
         let control_plane = ControlPlane::start(folder.path(), "").await;
         Self {
@@ -29,14 +33,14 @@ impl Fixture {
         }
     }
 
-    fn write(&self, value: &str) {
+    pub fn write(&self, value: &str) {
         let beside = self.folder.path().join("beside");
         fs::write(&beside, value).unwrap();
         fs::rename(beside, self.folder.path().join("token")).unwrap();
     }
 
     /// The document with a server that is shown the secret of this file.
-    async fn with_secret(&self, file: &str) -> Value {
+    pub async fn with_secret(&self, file: &str) -> Value {
         let mut document = self.control_plane.document().await;
         let path = self.folder.path().join(file);
         document["secrets"] = json!({"token": {"file": path}});
@@ -44,14 +48,14 @@ impl Fixture {
         document
     }
 
-    async fn put(&self, document: &Value) -> Answer {
+    pub async fn put(&self, document: &Value) -> Answer {
         self.control_plane
             .put_json("/api/v1/config", document)
             .await
     }
 
     /// The one secret of the one Envoy, as the control plane shows it.
-    async fn secret_of_the_envoy(&self) -> Value {
+    pub async fn secret_of_the_envoy(&self) -> Value {
         let nodes = self.control_plane.get("/api/v1/nodes").await.json;
         let resources = nodes["nodes"][0]["resources"].as_array().cloned();
         let mut resources = resources.unwrap_or_default().into_iter();
@@ -64,7 +68,7 @@ impl Fixture {
     }
 
     /// Everything that the control plane shows of itself.
-    async fn shown(&self) -> String {
+    pub async fn shown(&self) -> String {
         let mut shown = String::new();
         for path in [
             "/api/v1/config",
@@ -82,6 +86,13 @@ impl Fixture {
             assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text);
             shown.push_str(&answer.text);
         }
+        let status = format!("http://{}", self.control_plane.xds);
+        let mut status = ClientStatusDiscoveryServiceClient::connect(status)
+            .await
+            .unwrap();
+        let answer = status.fetch_client_status(ClientStatusRequest::default());
+        let answer = answer.await.unwrap().into_inner();
+        shown.push_str(&String::from_utf8_lossy(&answer.encode_to_vec()));
         for event in self.control_plane.gateway.events().after(0, 1000).unwrap() {
             shown.push_str(&event.data.to_string());
         }

@@ -225,14 +225,16 @@ impl Session {
 }
 
 /// Whether something that the Envoy wants and that there is waits to be sent, or for its answer. A
-/// type that is not judged counts until the Envoy has the first version of each: what names it is
-/// not in effect before.
+/// type that is not judged counts until the Envoy has the first version of each, also where it has
+/// rejected that: what names it is not in effect before.
 fn is_unsettled(
     resource_type: ResourceType,
     subscription: &Subscription,
     snapshot: &Snapshot,
 ) -> bool {
-    let mut names = subscription.pending.iter().chain(&subscription.unheard);
+    let names = subscription.pending.iter().chain(&subscription.unheard);
+    let rejected = (!resource_type.is_judged()).then_some(&subscription.rejected);
+    let mut names = names.chain(rejected.into_iter().flatten());
     names.any(|name| {
         let tracked = subscription.tracked.get(name);
         let has_one = tracked.is_some_and(|tracked| tracked.acked.is_some());

@@ -57,6 +57,27 @@ fn it_goes_on_being_accepted_while_a_secret_is_renewed_or_rejected() {
 }
 
 #[test]
+fn it_accepts_nothing_of_whose_secrets_the_envoy_has_rejected_the_first_version() {
+    let of = |content: &str| snapshot("1", [tls_cluster("c", "s"), secret("s", content)]);
+    let mut peer = Peer::started(&of("one"));
+    peer.ack_all();
+    peer.subscribe(Secret, &["s"]);
+    peer.nack(Secret, "no such key");
+    // The cluster is there, and reaches nobody.
+    assert_eq!(peer.session.standing().answer, NodeAnswer::Waiting);
+    let message = "no such key".to_owned();
+    assert_eq!(peer.state(Secret, "s"), Rejected { message });
+    // It says nothing against the generation: another content is all that is missing.
+    assert_eq!(peer.assign(&of("two")), ["+secret s"]);
+    peer.ack(Secret);
+    assert_eq!(peer.session.standing().answer, NodeAnswer::Acknowledged);
+    // From then on one that is rejected changes nothing.
+    peer.assign(&of("three"));
+    peer.nack(Secret, "no such key");
+    assert_eq!(peer.session.standing().answer, NodeAnswer::Acknowledged);
+}
+
+#[test]
 fn it_never_removes_a_secret() {
     let mut peer = settled();
     assert_eq!(

@@ -55,16 +55,13 @@ fn names(
         .collect()
 }
 
-/// Whether a resource is a part of the answer: a secret is until the Envoy has a version of it, or
-/// rejected one.
-fn counts(session: &Session, snapshot: &Snapshot, resource: &Resource) -> bool {
+/// Whether a resource is a part of the answer: a secret is until the Envoy has a version of it.
+fn counts(session: &Session, resource: &Resource) -> bool {
     let resource_type = resource.resource_type();
     let subscription = session.subscriptions.get(&resource_type);
     let tracked = subscription.and_then(|one| one.tracked.get(resource.name()));
     let has_one = tracked.is_some_and(|tracked| tracked.acked.is_some());
-    let state = session.state_of(snapshot, resource);
-    let is_rejected = matches!(state, DeliveryState::Rejected { .. });
-    resource_type.is_judged() || !(has_one || is_rejected)
+    resource_type.is_judged() || !has_one
 }
 
 /// The Envoy's answer by each resource that it has or will have.
@@ -77,14 +74,21 @@ fn answer_by_a_walk(session: &Session, snapshot: &Snapshot) -> NodeAnswer {
         subscriptions.any(|(of, subscription)| of.is_judged() && subscription.in_flight.is_some());
     let states: Vec<_> = session
         .expected(snapshot)
-        .filter(|resource| counts(session, snapshot, resource))
-        .map(|resource| session.state_of(snapshot, resource))
+        .filter(|resource| counts(session, resource))
+        .map(|resource| {
+            (
+                resource.resource_type(),
+                session.state_of(snapshot, resource),
+            )
+        })
         .collect();
-    let is_rejected = |state: &DeliveryState| {
-        matches!(
+    // A rejected secret keeps what names it from being in effect, and rejects nothing.
+    let is_rejected = |(of, state): &(ResourceType, DeliveryState)| {
+        let is_so = matches!(
             state,
             DeliveryState::Rejected { .. } | DeliveryState::Blocked { .. }
-        )
+        );
+        of.is_judged() && is_so
     };
     if !is_busy && states.iter().any(is_rejected) {
         return NodeAnswer::Rejected;
@@ -94,7 +98,9 @@ fn answer_by_a_walk(session: &Session, snapshot: &Snapshot) -> NodeAnswer {
         .all(|root| {
             session.subscriptions.contains_key(&root) || snapshot.of_type(root).next().is_none()
         });
-    let is_acknowledged = states.iter().all(|state| *state == DeliveryState::Acked);
+    let is_acknowledged = states
+        .iter()
+        .all(|(_, state)| *state == DeliveryState::Acked);
     if !is_busy && has_asked && is_acknowledged {
         NodeAnswer::Acknowledged
     } else {
