@@ -102,7 +102,8 @@ pub struct NodeSummary {
 pub struct Departure {
     /// Who ended the stream.
     pub by: StreamEnd,
-    /// What it ran then; nothing where it had acknowledged nothing in full since it came.
+    /// The generation that it ran then; nothing where it had acknowledged none in full since it
+    /// came.
     pub ran: Option<Ran>,
 }
 

@@ -1,6 +1,6 @@
 //! Secrets: how resources name them, and how credentials go to servers.
 
-use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
+use envoy_types::pb::envoy::config::core::v3::{ConfigSource, TypedExtensionConfig};
 use envoy_types::pb::envoy::extensions::filters::http::credential_injector::v3::CredentialInjector;
 use envoy_types::pb::envoy::extensions::filters::http::upstream_codec::v3::UpstreamCodec;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
@@ -8,7 +8,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 };
 use envoy_types::pb::envoy::extensions::http::injected_credentials::generic::v3::Generic;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::SdsSecretConfig;
-use envoy_types::pb::google::protobuf::Any;
+use envoy_types::pb::google::protobuf::{Any, Duration};
 use envoy_types::util::pack_any;
 use gateway_document::{GatewayDocument, SecretCredentials, SecretName};
 
@@ -25,7 +25,7 @@ pub(super) fn discovered(
     let secret = document.secrets.get(name)?;
     Some(SdsSecretConfig {
         name: secret.resource_name(name),
-        sds_config: Some(ads()),
+        sds_config: Some(source()),
     })
 }
 
@@ -33,7 +33,23 @@ pub(super) fn discovered(
 pub(super) fn system_authorities() -> SdsSecretConfig {
     SdsSecretConfig {
         name: SYSTEM_AUTHORITIES.to_owned(),
-        sds_config: Some(ads()),
+        sds_config: Some(source()),
+    }
+}
+
+/// Where Envoy finds secrets.
+fn source() -> ConfigSource {
+    /// The longest time for which an Envoy that starts, and so opens none of its listeners, waits
+    /// for a secret. It is answered within milliseconds, or there is none: then Envoy goes on, and
+    /// takes it when it comes. With less a busy machine would have a listener refuse clients whose
+    /// certificate is on its way; Envoy's own is fifteen seconds.
+    const LONGEST_WAIT_S: i64 = 3;
+    ConfigSource {
+        initial_fetch_timeout: Some(Duration {
+            seconds: LONGEST_WAIT_S,
+            nanos: 0,
+        }),
+        ..ads()
     }
 }
 

@@ -291,7 +291,7 @@ async fn judged_or(
 }
 
 /// How long the author of a change waits for the Envoys where a secret is missing: one that has
-/// just been started waits for it for fifteen seconds. The others answer within one.
+/// just been started waits for it for three. The others answer within one.
 const LONGEST_WITHOUT_SECRET: Duration = Duration::from_secs(2);
 
 fn unless_lost(report: WriteReport) -> Result<WriteReport, ChangeError> {

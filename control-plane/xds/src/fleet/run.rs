@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::{Departure, Generation, Ran, StreamEnd};
 
-/// What is known of an Envoy beyond its streams: they end while it runs on, and it comes back while
+/// The knowledge of an Envoy beyond its streams: they end while it runs on, and it comes back while
 /// it does not run yet.
 #[derive(Debug, Default)]
 pub(super) struct Run {
