@@ -14,7 +14,7 @@ use usage::ConnectionUse;
 
 mod usage;
 
-pub(crate) use usage::{ConnectionUser, TooMuchUnfinished, UnfinishedMessage, UnreadResponse};
+pub(crate) use usage::{ConnectionUser, MessageBreaksOff, UnfinishedMessage, UnreadResponse};
 
 use crate::{clock::DeadlineClock, fleet::lock};
 
@@ -205,8 +205,10 @@ impl ConnectionHandle {
         Arc::clone(&self.used).until_its_end()
     }
 
-    /// Gives the place of the connection to others.
+    /// Gives the place of the connection to others. Nothing that waits for its sake waits any
+    /// longer.
     pub(crate) fn leave(&self) {
+        self.used.leave();
         lock(&self.connections.0.open).by_key.remove(&self.key);
     }
 
@@ -223,17 +225,24 @@ impl ConnectionHandle {
     }
 
     /// Waits until there is memory for a message of which so many bytes have come in; `before` is
-    /// what it had.
+    /// what it had. That is given back when the connection ends, also while more is waited for:
+    /// where messages have all the memory together, each of them waits for the others.
     pub(crate) async fn room_for_unfinished(
         &self,
         before: Option<UnfinishedMessage>,
         bytes: usize,
-    ) -> Result<UnfinishedMessage, TooMuchUnfinished> {
+    ) -> Result<UnfinishedMessage, MessageBreaksOff> {
         let mut message = before.unwrap_or_else(|| UnfinishedMessage::new(&self.used));
         let missing = message.grow_to(bytes)?;
         if missing > 0 {
             let budget = &self.connections.0.unfinished;
-            let room = self.connections.take(budget, missing, UNFINISHED).await;
+            let room = tokio::select! {
+                biased;
+                () = self.used.until_it_is_gone() => {
+                    return Err(MessageBreaksOff::ConnectionIsGone);
+                }
+                room = self.connections.take(budget, missing, UNFINISHED) => room,
+            };
             room.into_iter().for_each(|room| message.add(room));
         }
         Ok(message)

@@ -150,6 +150,35 @@ async fn it_counts_what_is_begun_and_ends_who_does_not_finish_for_the_sake_of_ot
 }
 
 #[tokio::test]
+async fn it_takes_the_memory_of_messages_back_with_their_connections_while_all_wait_for_more() {
+    let connections = Connections::new(32, 1, SimulatedClock::default().clock());
+    let (largest, more) = (4 << 20, 100 << 10);
+    let mut waiting = Vec::new();
+    let mut begun = Vec::new();
+    for _ in 0..MOST_BYTES_UNFINISHED / largest {
+        let connection = admitted(&connections);
+        let message = connection.room_for_unfinished(None, largest).await;
+        begun.push((connection, message.ok()));
+    }
+    for (connection, message) in begun {
+        let grows = connection.clone();
+        let grown = async move { grows.room_for_unfinished(message, largest + more).await };
+        let mut grown = Box::pin(grown);
+        assert!(futures::poll!(&mut grown).is_pending());
+        waiting.push((connection, grown));
+    }
+    for (connection, grown) in &mut waiting {
+        // Whoever reads from it looks no more at it than before: at what it waits for.
+        connection.leave();
+        let broken = grown.await.map(drop);
+        assert_eq!(broken, Err(MessageBreaksOff::ConnectionIsGone));
+    }
+    let good = admitted(&connections);
+    let large = good.room_for_unfinished(None, largest).now_or_never();
+    assert!(large.is_some_and(|large| large.is_ok()));
+}
+
+#[tokio::test]
 async fn it_ends_a_connection_whose_message_does_not_come_to_its_end() {
     let clock = SimulatedClock::default();
     let connections = Connections::new(2, 1, clock.clock());

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::{clock::DeadlineClock, fleet::lock};
 
@@ -39,6 +39,7 @@ pub(crate) struct ConnectionUse {
     all_unfinished: Arc<Semaphore>,
     end: Notify,
     reason: OnceLock<&'static str>,
+    is_gone: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -60,9 +61,14 @@ impl UseState {
     }
 }
 
-/// The connection has more unfinished messages than one may have.
+/// Why a message does not come to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooMuchUnfinished;
+pub(crate) enum MessageBreaksOff {
+    /// The connection has more unfinished messages than one may have.
+    TooMuch,
+    /// The connection has ended.
+    ConnectionIsGone,
+}
 
 impl ConnectionUse {
     pub(super) fn new(peer: SocketAddr, clock: DeadlineClock) -> Self {
@@ -81,6 +87,7 @@ impl ConnectionUse {
             state: Mutex::new(state),
             end: Notify::new(),
             reason: OnceLock::new(),
+            is_gone: watch::Sender::new(false),
         }
     }
 
@@ -109,6 +116,17 @@ impl ConnectionUse {
         // The first reason is the one that counts.
         let _ = self.reason.set(reason);
         self.end.notify_one();
+    }
+
+    /// Takes in that the connection has ended.
+    pub(super) fn leave(&self) {
+        self.is_gone.send_replace(true);
+    }
+
+    /// Waits until the connection has ended.
+    pub(super) async fn until_it_is_gone(&self) {
+        // The sender is here.
+        let _ = self.is_gone.subscribe().wait_for(|is_gone| *is_gone).await;
     }
 
     /// Waits until the connection is to end, and tells why.
@@ -212,13 +230,13 @@ impl UnfinishedMessage {
 
     /// Takes in that there are so many bytes of it now, and gives those for which the memory is to
     /// be asked for that all share.
-    pub(super) fn grow_to(&mut self, bytes: usize) -> Result<u32, TooMuchUnfinished> {
+    pub(super) fn grow_to(&mut self, bytes: usize) -> Result<u32, MessageBreaksOff> {
         let more = bytes.saturating_sub(self.bytes);
         self.bytes = self.bytes.max(bytes);
-        let more = u32::try_from(more).map_err(|_| TooMuchUnfinished)?;
+        let more = u32::try_from(more).map_err(|_| MessageBreaksOff::TooMuch)?;
         let all = Arc::clone(&self.used.all_unfinished);
         let place = all.try_acquire_many_owned(more);
-        self.add(place.map_err(|_| TooMuchUnfinished)?);
+        self.add(place.map_err(|_| MessageBreaksOff::TooMuch)?);
         let own = Arc::clone(&self.used.own_unfinished);
         Ok(match own.try_acquire_many_owned(more) {
             Ok(place) => {

@@ -19,7 +19,7 @@ use tonic::{
 };
 
 use crate::{
-    connections::{ConnectionHandle, TooMuchUnfinished, UnfinishedMessage},
+    connections::{ConnectionHandle, MessageBreaksOff, UnfinishedMessage},
     service::MOST_MESSAGE_BYTES,
 };
 
@@ -51,7 +51,7 @@ struct WholeMessages {
     /// The memory that it has.
     unfinished: Option<UnfinishedMessage>,
     /// The wait for more of it.
-    growing: Option<BoxFuture<'static, Result<UnfinishedMessage, TooMuchUnfinished>>>,
+    growing: Option<BoxFuture<'static, Result<UnfinishedMessage, MessageBreaksOff>>>,
 }
 
 impl WholeMessages {
@@ -91,6 +91,17 @@ impl WholeMessages {
     }
 }
 
+/// The words with which a message's stream ends.
+fn status_of(reason: MessageBreaksOff) -> Status {
+    match reason {
+        MessageBreaksOff::TooMuch => Status::resource_exhausted(
+            "too many messages on this connection are begun and not finished: finish one before \
+             the next",
+        ),
+        MessageBreaksOff::ConnectionIsGone => Status::cancelled("the connection has ended"),
+    }
+}
+
 /// How many bytes, from the beginning, are whole messages; all of them where a message is longer
 /// than any that is read, which its reader refuses by its length alone.
 fn whole_messages(bytes: &[u8]) -> usize {
@@ -125,12 +136,9 @@ impl HttpBody for WholeMessages {
                 this.growing = None;
                 match grown {
                     Ok(unfinished) => this.unfinished = Some(unfinished),
-                    Err(TooMuchUnfinished) => {
+                    Err(reason) => {
                         this.held = Vec::new();
-                        return Poll::Ready(Some(Err(Status::resource_exhausted(
-                            "too many messages on this connection are begun and not finished: \
-                             finish one before the next",
-                        ))));
+                        return Poll::Ready(Some(Err(status_of(reason))));
                     }
                 }
             }
