@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use store::{Catalogue, Module, RawTool, SqlStore};
+use store::{Catalogue, Module, NewRevision, RawTool, SqlStore};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::runtime::{Builder, Runtime};
@@ -30,6 +30,7 @@ fn revision_of(document: &str) -> NewRevision {
         reason: String::new(),
         action: String::new(),
         origin: String::new(),
+        modules: Vec::new(),
     }
 }
 
