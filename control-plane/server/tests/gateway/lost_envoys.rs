@@ -36,7 +36,7 @@ impl Fleet {
     }
 
     /// Ends an Envoy's process, and waits until that is known.
-    async fn end(&mut self, id: &'static str) {
+    async fn lose(&mut self, id: &'static str) {
         self.envoys.remove(id);
         let is_gone =
             || async { node(&self.control_plane, id).await.unwrap()["connected"] == false };
@@ -78,7 +78,7 @@ async fn it_takes_back_what_an_envoy_of_a_wave_ends_with_for_good() {
     let (mut fleet, [dying, sibling], other) = Fleet::with_two_first(folder.path()).await;
     let old = version(&fleet.control_plane).await["accepted_generation"].take();
     fleet.clock.advance(MINUTE - SECONDS(1));
-    fleet.end(dying).await;
+    fleet.lose(dying).await;
     fleet.until_it_waits_for(dying).await;
     fleet.clock.advance(MINUTE - SECONDS(1));
     fleet.check_stays("soaking", 1).await;
@@ -112,7 +112,7 @@ async fn it_ends_no_wave_while_one_of_its_envoys_may_have_died_of_the_change() {
     let members = fleet.members(0).await;
     let mut names = fleet.envoys.keys().copied();
     let dying = names.find(|name| members.contains(*name)).unwrap();
-    fleet.end(dying).await;
+    fleet.lose(dying).await;
     fleet.until_it_waits_for(dying).await;
     fleet.clock.advance(SECONDS(30));
     fleet.check_stays("soaking", 1).await;
@@ -131,7 +131,7 @@ async fn it_goes_on_with_an_envoy_that_is_started_anew_and_takes_long_for_it() {
         std::fs::create_dir(&folder).unwrap();
         let (mut fleet, [restarted, _], _) = Fleet::with_two_first(&folder).await;
         fleet.clock.advance(ran);
-        fleet.end(restarted).await;
+        fleet.lose(restarted).await;
         fleet.clock.advance(SECONDS(30));
         fleet.begin_again(restarted).await;
         // It is allowed five seconds for a change, and a minute to start.
@@ -152,7 +152,7 @@ async fn it_takes_back_what_an_envoy_that_is_started_anew_does_not_get_ready_wit
     let folder = folder();
     let (mut fleet, [restarted, _], _) = Fleet::with_two_first(folder.path()).await;
     fleet.clock.advance(2 * MINUTE);
-    fleet.end(restarted).await;
+    fleet.lose(restarted).await;
     fleet.begin_again(restarted).await;
     fleet.clock.advance(MINUTE);
     let reason = fleet.until("taken_back", 1).await["reason"].take();
@@ -164,7 +164,7 @@ async fn it_does_not_wait_for_an_envoy_that_is_taken_out_after_a_minute() {
     let folder = folder();
     let (mut fleet, [leaving, _], _) = Fleet::with_two_first(folder.path()).await;
     fleet.clock.advance(MINUTE);
-    fleet.end(leaving).await;
+    fleet.lose(leaving).await;
     fleet.clock.advance(2 * MINUTE);
     fleet.check_stays("soaking", 1).await;
     assert_eq!(fleet.rollout().await.get("gate"), None);
@@ -176,8 +176,8 @@ async fn it_does_not_wait_for_an_envoy_that_is_taken_out_after_a_minute() {
 async fn it_goes_on_while_a_fleet_shrinks_with_the_change_and_without_it() {
     let folder = folder();
     let (mut fleet, [leaving, _], other) = Fleet::with_two_first(folder.path()).await;
-    fleet.end(leaving).await;
-    fleet.end(other).await;
+    fleet.lose(leaving).await;
+    fleet.lose(other).await;
     fleet.clock.advance(MINUTE);
     fleet.check_stays("soaking", 1).await;
     fleet.clock.advance(SOAK - MINUTE);
@@ -189,13 +189,13 @@ async fn it_goes_on_while_a_fleet_shrinks_with_the_change_and_without_it() {
 async fn it_stops_nobody_for_an_end_in_the_last_wave_or_one_that_an_operator_does_not_wait_for() {
     let folder = folder();
     let (mut fleet, [dying, _], other) = Fleet::with_two_first(folder.path()).await;
-    fleet.end(dying).await;
+    fleet.lose(dying).await;
     fleet.until_it_waits_for(dying).await;
     let answer = fleet.want("promote").await;
     assert_eq!(answer.json["wave"], json!(2), "{}", answer.text);
     fleet.until("soaking", 2).await;
     until(|| fleet.runs_what_it_is_to_have(other)).await;
-    fleet.end(other).await;
+    fleet.lose(other).await;
     fleet.clock.advance(MINUTE);
     fleet.check_stays("soaking", 2).await;
     fleet.clock.advance(SOAK - MINUTE);
