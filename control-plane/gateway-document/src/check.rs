@@ -7,6 +7,7 @@ use std::ops::Deref;
 
 use crate::document::{GatewayDocument, ModuleHash, ModuleReference, ModuleVersion, Rule, Target};
 use crate::names::{ClusterName, Selector};
+use crate::parts::Parts;
 use crate::problem::{Pointer, Problem, Problems};
 use crate::span::Span;
 
@@ -93,14 +94,15 @@ impl Deref for CheckedDocument {
 fn find_problems(document: &GatewayDocument) -> Vec<Problem> {
     let root = Pointer::default();
     let mut problems = Problems::default();
-    listeners::check(document, &root.at("listeners"), &mut problems);
+    let parts = Parts::of(document);
+    listeners::check(&parts, &root.at("listeners"), &mut problems);
     for (name, server) in &document.servers {
         clusters::check_server(name, server, &root.at("servers").at(name), &mut problems);
     }
-    rules(document, &root.at("tools"), &mut problems);
+    rules(&parts, &root.at("tools"), &mut problems);
     clusters::check(document, &root, &mut problems);
-    routes::check(document, &root, &mut problems);
-    filters::check(document, &root.at("filters"), &mut problems);
+    routes::check(&parts, &root, &mut problems);
+    filters::check(&parts, &root.at("filters"), &mut problems);
     if document.module.sha256.is_some() && document.module.name.is_some() {
         problems.add(
             root.at("module").at("name"),
@@ -137,19 +139,20 @@ fn unique<T: Ord + Display>(
     }
 }
 
-fn rules(document: &GatewayDocument, at: &Pointer, problems: &mut Problems) {
-    let names = document.tools.iter().enumerate();
+fn rules(parts: &Parts<'_>, at: &Pointer, problems: &mut Problems) {
+    let names = parts.document.tools.iter().enumerate();
     unique(
         names.map(|(i, rule)| (at.at(i).at("name"), &rule.name)),
         "rule named",
         problems,
     );
-    for (index, rule) in document.tools.iter().enumerate() {
-        check_rule(document, rule, &at.at(index), problems);
+    for (index, rule) in parts.document.tools.iter().enumerate() {
+        check_rule(parts, rule, &at.at(index), problems);
     }
 }
 
-fn check_rule(document: &GatewayDocument, rule: &Rule, at: &Pointer, problems: &mut Problems) {
+fn check_rule(parts: &Parts<'_>, rule: &Rule, at: &Pointer, problems: &mut Problems) {
+    let document = parts.document;
     if let Some(server) = &rule.matches.server
         && !document.servers.contains_key(server)
     {
@@ -163,7 +166,7 @@ fn check_rule(document: &GatewayDocument, rule: &Rule, at: &Pointer, problems: &
         );
     }
     if let Some(listener) = &rule.matches.listener
-        && document.listener(listener).is_none()
+        && parts.listener(listener).is_none()
     {
         problems.add(
             at.at("match").at("listener"),
@@ -240,17 +243,12 @@ fn check_rule(document: &GatewayDocument, rule: &Rule, at: &Pointer, problems: &
         );
     }
     if let Some(target) = &rule.route {
-        check_target(document, target, &at.at("route"), problems);
+        check_target(parts, target, &at.at("route"), problems);
     }
 }
 
 /// Checks where calls of tools go.
-fn check_target(
-    document: &GatewayDocument,
-    target: &Target,
-    at: &Pointer,
-    problems: &mut Problems,
-) {
+fn check_target(parts: &Parts<'_>, target: &Target, at: &Pointer, problems: &mut Problems) {
     let missing = |name: &ClusterName| {
         format!("there is no cluster `{name}`; add it to `clusters`, or name a server")
     };
@@ -262,14 +260,14 @@ fn check_target(
         (Some(_), false) => {
             problems.add(at.clone(), "write either `cluster` or `weights`, not both");
         }
-        (Some(name), true) if !is_cluster(document, name.as_str()) => {
+        (Some(name), true) if !parts.leads_somewhere(name) => {
             problems.add(at.at("cluster"), missing(name));
         }
         (Some(_), true) => {}
         (None, false) => {
             let at = at.at("weights");
             for name in target.weights.keys() {
-                if !is_cluster(document, name.as_str()) {
+                if !parts.leads_somewhere(name) {
                     problems.add(at.at(name), missing(name));
                 }
             }
@@ -288,15 +286,4 @@ fn check_weights(target: &Target, at: Pointer, problems: &mut Problems) {
             "the weights add up to nothing, or to too much; write 1 to 100",
         );
     }
-}
-
-fn is_cluster(document: &GatewayDocument, name: &str) -> bool {
-    document
-        .clusters
-        .iter()
-        .any(|cluster| cluster.name.as_str() == name)
-        || document
-            .servers
-            .keys()
-            .any(|server| server.as_str() == name)
 }

@@ -1,6 +1,6 @@
 //! The gateway document, as an operator writes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -147,12 +147,17 @@ impl GatewayDocument {
         &'a self,
         listener: &'a Listener,
     ) -> impl Iterator<Item = (&'a ServerName, &'a Server)> {
-        self.servers.iter().filter(|(name, _)| {
-            listener.servers.iter().any(|selector| match selector {
-                Selector::All => true,
-                Selector::Named(named) => named == *name,
+        let has_all = listener.servers.contains(&Selector::All);
+        let selectors = listener.servers.iter().filter(|_| !has_all);
+        let named: BTreeSet<&ServerName> = selectors
+            .filter_map(|selector| match selector {
+                Selector::All => None,
+                Selector::Named(name) => Some(name),
             })
-        })
+            .collect();
+        let all = self.servers.iter().filter(move |_| has_all);
+        let named = named.into_iter();
+        all.chain(named.filter_map(move |name| self.servers.get_key_value(name)))
     }
 
     /// The HTTP routes that a listener offers, with their places in the document.
@@ -185,15 +190,15 @@ impl GatewayDocument {
     /// The cluster with this name, of those that no server implies.
     #[must_use]
     pub fn cluster(&self, name: &ClusterName) -> Option<&Cluster> {
-        self.clusters.iter().find(|cluster| cluster.name == *name)
+        let mut clusters = self.clusters.iter().inspect(|_| step_count::count(1));
+        clusters.find(|cluster| cluster.name == *name)
     }
 
     /// The listener with this name.
     #[must_use]
     pub fn listener(&self, name: &ListenerName) -> Option<&Listener> {
-        self.listeners
-            .iter()
-            .find(|listener| listener.name == *name)
+        let mut listeners = self.listeners.iter().inspect(|_| step_count::count(1));
+        listeners.find(|listener| listener.name == *name)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Names, each a type of its own: a server is not a cluster is not a role.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::str::FromStr;
 
@@ -63,6 +63,12 @@ macro_rules! names {
                 } else {
                     Err(InvalidName { text, noun: $noun, rule: $rule })
                 }
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
             }
         }
 

@@ -8,6 +8,33 @@ const NEAR_ENOUGH: f64 = 0.6;
 /// More names than this are a list to read, not a hint.
 const MOST_NEAR: usize = 3;
 
+/// For so many names near ones are looked for; with more, something larger is wrong than a
+/// spelling.
+const MOST_SPELLINGS: usize = 10;
+
+/// Looks for near names a few times.
+#[derive(Debug)]
+pub(crate) struct Spellings(usize);
+
+impl Default for Spellings {
+    fn default() -> Self {
+        Self(MOST_SPELLINGS)
+    }
+}
+
+impl Spellings {
+    /// The names that are spelt most like `name`, the nearest first; none after some times.
+    pub(crate) fn near_names<'a, I: Iterator<Item = &'a str>>(
+        &mut self,
+        name: &str,
+        known: impl FnOnce() -> I,
+    ) -> Vec<String> {
+        let left = self.0.checked_sub(1);
+        self.0 = left.unwrap_or(0);
+        left.map_or_else(Vec::new, |_| near_names(name, known()))
+    }
+}
+
 /// The names that are spelt most like `name`, the nearest first.
 #[must_use]
 pub fn near_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
@@ -16,6 +43,7 @@ pub fn near_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<S
         return Vec::new();
     }
     let mut near: Vec<(f64, &str)> = known
+        .inspect(|_| step_count::count(1))
         .filter(|known| known.len() <= 2 * wanted.len())
         .map(|known| {
             let alike = strsim::normalized_damerau_levenshtein(&wanted, &known.to_lowercase());

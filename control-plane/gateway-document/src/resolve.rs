@@ -1,5 +1,7 @@
 //! Document and catalogue to what the filter of one listener is given.
 
+use std::collections::BTreeMap;
+
 use policy_engine::SchemaCache;
 use policy_engine::wire::FilterConfig;
 
@@ -62,6 +64,7 @@ pub fn resolve(
         };
         let before = config_tools(&config);
         let mut problems = Vec::new();
+        let mut bad_schemas = BTreeMap::new();
         for error in errors {
             match origins.origin(&error.path) {
                 Origin::Document(path) => problems.push(Problem {
@@ -69,17 +72,16 @@ pub fn resolve(
                     reason: error.reason,
                 }),
                 Origin::CatalogueSchema { hash, rest } => {
-                    withheld.withhold_schema(
-                        &mut config,
-                        hash,
-                        &format!("its input schema at `{rest}`: {}", error.reason),
-                    );
+                    bad_schemas.entry(hash.to_owned()).or_insert_with(|| {
+                        format!("its input schema at `{rest}`: {}", error.reason)
+                    });
                 }
                 Origin::CatalogueTool { server, tool } => {
                     withheld.withhold(&mut config, &server, &tool, &error.reason);
                 }
             }
         }
+        withheld.withhold_schemas(&mut config, &bad_schemas);
         // The catalogue's faults are withheld; those that are left when nothing more can be
         // withheld are the document's.
         if config_tools(&config) == before {

@@ -1,10 +1,22 @@
 //! Finds the rules that never decide anything, because earlier ones decide it for every call that
 //! they are about.
+//!
+//! A rule is compared with those earlier ones alone that are about its server, its listener and the
+//! beginning of its tool's name: with a few of thousands, in documents that are written for a
+//! purpose.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use policy_engine::Glob;
 
 use crate::check::CheckedDocument;
-use crate::document::{Match, Rule};
+use crate::document::Rule;
+use crate::names::{ListenerName, ServerName};
+use crate::patience::Patience;
+
+mod role_sets;
+
+use role_sets::RoleSets;
 
 /// The fields of a rule of which the first rule that sets them decides.
 const FIELDS: [fn(&Rule) -> bool; 5] = [
@@ -22,60 +34,231 @@ pub(crate) struct Shadowed {
     pub(crate) by: usize,
 }
 
-/// Finds the rules of which every field is set by an earlier rule for all of their calls, in the
-/// document's order. A rule with limits is none of them: those of all matching rules apply.
-pub(crate) fn shadowed(document: &CheckedDocument) -> impl Iterator<Item = Shadowed> {
-    let rules = document.tools.iter().enumerate();
-    rules.filter_map(|(index, rule)| {
-        let by = first_to_shadow(&document.tools[..index], rule)?;
-        Some(Shadowed { rule: index, by })
+/// The rules that never decide anything, as far as they were looked for.
+#[derive(Debug, Default)]
+pub(crate) struct ShadowedRules {
+    /// In the document's order.
+    pub(crate) found: Vec<Shadowed>,
+    /// The first rule at which nobody looked any more, by its place.
+    pub(crate) given_up_at: Option<usize>,
+}
+
+/// Finds the rules of which every field is set by an earlier rule for all of their calls. A rule
+/// with limits is none of them: those of all matching rules apply.
+pub(crate) fn shadowed(document: &CheckedDocument, patience: &mut Patience) -> ShadowedRules {
+    let mut earlier = Earlier::default();
+    let mut rules = ShadowedRules::default();
+    for (index, rule) in document.tools.iter().enumerate() {
+        let roles = rule.matches.roles.as_ref();
+        let roles = roles.map(|roles| earlier.roles.number(roles));
+        if rule.limits.is_empty() {
+            match earlier.first_to_shadow(rule, roles, patience) {
+                Ok(Some(by)) => rules.found.push(Shadowed { rule: index, by }),
+                Ok(None) => {}
+                Err(GivenUp) => {
+                    rules.given_up_at = Some(index);
+                    break;
+                }
+            }
+        }
+        earlier.add(index, rule, roles);
+    }
+    rules
+}
+
+/// There was no patience left.
+struct GivenUp;
+
+/// Some of [`FIELDS`], each as a bit.
+type Fields = u8;
+
+fn fields(rule: &Rule) -> Fields {
+    let set = FIELDS.iter().enumerate();
+    set.fold(0, |set, (field, is_set)| {
+        set | u8::from(is_set(rule)) << field
     })
 }
 
-/// The first of `earlier` that leaves nothing of a rule to decide, together with others of them.
-fn first_to_shadow(earlier: &[Rule], rule: &Rule) -> Option<usize> {
-    if !rule.limits.is_empty() || !FIELDS.iter().any(|is_set| is_set(rule)) {
-        return None;
-    }
-    let set = FIELDS.iter().filter(|is_set| is_set(rule));
-    let deciders: Option<Vec<usize>> = set
-        .map(|is_set| {
-            let mut earlier = earlier.iter();
-            earlier.position(|other| is_set(other) && covers(&other.matches, &rule.matches))
-        })
-        .collect();
-    deciders?.into_iter().min()
+/// The text that the names of the tools of a rule have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Tools<'a> {
+    All,
+    /// This text, whether there is a `*` in it or not.
+    Named(&'a str),
+    /// The text before the first `*`.
+    Beginning(&'a str),
 }
 
-/// Whether `outer` matches every call that `inner` matches.
-fn covers(outer: &Match, inner: &Match) -> bool {
-    let same = |outer: Option<String>, inner| outer.is_none() || outer == inner;
-    let server = |of: &Match| of.server.as_ref().map(ToString::to_string);
-    let listener = |of: &Match| of.listener.as_ref().map(ToString::to_string);
-    same(server(outer), server(inner))
-        && same(listener(outer), listener(inner))
-        && outer.roles.as_ref().is_none_or(|outer| {
-            let inner = inner.roles.as_ref();
-            inner.is_some_and(|inner| inner.iter().all(|role| outer.contains(role)))
+/// Where a rule is found by those that it may decide for.
+type Place<'a> = (Option<&'a ServerName>, Option<&'a ListenerName>, Tools<'a>);
+
+/// An earlier rule that sets fields.
+#[derive(Debug)]
+struct Decider {
+    rule: usize,
+    /// Those that no earlier rule with the same match sets.
+    fields: Fields,
+    /// Nothing where its place says it all.
+    pattern: Option<Glob>,
+    /// The number of its roles.
+    roles: Option<usize>,
+}
+
+/// The rules before one.
+#[derive(Debug, Default)]
+struct Earlier<'a> {
+    deciders: BTreeMap<Place<'a>, Vec<Decider>>,
+    /// The fields that are set by matches, told apart by place, pattern and roles.
+    set: BTreeMap<(Place<'a>, &'a str, Option<usize>), Fields>,
+    /// How long the beginnings of patterns are, in bytes.
+    beginnings: BTreeSet<usize>,
+    roles: RoleSets<'a>,
+}
+
+impl<'a> Earlier<'a> {
+    fn add(&mut self, index: usize, rule: &'a Rule, roles: Option<usize>) {
+        let matches = &rule.matches;
+        let tool = matches.tool.as_deref();
+        let tools = match tool.map(|tool| (tool, tool.split_once('*'))) {
+            None => Tools::All,
+            Some((name, None)) => Tools::Named(name),
+            Some((_, Some((beginning, _)))) => {
+                self.beginnings.insert(beginning.len());
+                Tools::Beginning(beginning)
+            }
+        };
+        let place = (matches.server.as_ref(), matches.listener.as_ref(), tools);
+        let set = self.set.entry((place, tool.unwrap_or_default(), roles));
+        let set = set.or_default();
+        let fields = fields(rule) & !*set;
+        *set |= fields;
+        if fields != 0 {
+            let pattern = match tools {
+                Tools::Beginning(_) => tool.map(Glob::new),
+                Tools::All | Tools::Named(_) => None,
+            };
+            self.deciders.entry(place).or_default().push(Decider {
+                rule: index,
+                fields,
+                pattern,
+                roles,
+            });
+        }
+    }
+
+    /// The first of the rules that leave nothing of a rule to decide, together with others.
+    fn first_to_shadow(
+        &self,
+        rule: &'a Rule,
+        roles: Option<usize>,
+        patience: &mut Patience,
+    ) -> Result<Option<usize>, GivenUp> {
+        let wanted = fields(rule);
+        let mut first = [None; FIELDS.len()];
+        for place in self.places(rule) {
+            if !patience.take(1) {
+                return Err(GivenUp);
+            }
+            for decider in self.deciders.get(&place).into_iter().flatten() {
+                if !patience.take(1) {
+                    return Err(GivenUp);
+                }
+                let open = first.iter().enumerate().filter(|(_, first)| {
+                    let first: &Option<usize> = first;
+                    first.is_none_or(|first| decider.rule < first)
+                });
+                let open = open.fold(0_u8, |open, (field, _)| open | 1_u8 << field) & wanted;
+                if open == 0 {
+                    // Nor does any behind it decide earlier.
+                    break;
+                }
+                let sets = decider.fields & open;
+                if sets == 0 || !self.covers(decider, rule, roles, patience)? {
+                    continue;
+                }
+                for (field, first) in first.iter_mut().enumerate() {
+                    if sets & 1_u8 << field != 0 {
+                        *first = Some(decider.rule);
+                    }
+                }
+            }
+        }
+        let deciders = first.iter().enumerate();
+        let mut deciders = deciders.filter(|(field, _)| wanted & 1_u8 << field != 0);
+        let by = deciders.try_fold(usize::MAX, |by, (_, first)| Some(by.min((*first)?)));
+        Ok(by.filter(|_| wanted != 0))
+    }
+
+    /// The places of all rules that may decide for calls of one.
+    fn places(&self, rule: &'a Rule) -> impl Iterator<Item = Place<'a>> {
+        let matches = &rule.matches;
+        let servers = [None, matches.server.as_ref()];
+        let servers = servers
+            .into_iter()
+            .skip(usize::from(matches.server.is_none()));
+        let listeners = [None, matches.listener.as_ref()];
+        let listeners = listeners
+            .into_iter()
+            .skip(usize::from(matches.listener.is_none()));
+        let tool = matches.tool.as_deref();
+        let beginnings = tool.into_iter().flat_map(|tool| {
+            let lengths = self.beginnings.iter();
+            lengths.filter_map(move |length| Some(Tools::Beginning(tool.get(..*length)?)))
+        });
+        let named = tool.into_iter().map(Tools::Named);
+        let tools: Vec<_> = [Tools::All]
+            .into_iter()
+            .chain(named)
+            .chain(beginnings)
+            .collect();
+        servers.flat_map(move |server| {
+            let tools = tools.clone();
+            listeners.clone().flat_map(move |listener| {
+                let tools = tools.clone().into_iter();
+                tools.map(move |tools| (server, listener, tools))
+            })
         })
-        && outer.tool.as_ref().is_none_or(|pattern| {
-            // What a pattern matches as plain text, it matches whatever the `*` in it stands for.
-            inner
-                .tool
-                .as_ref()
-                .is_some_and(|tool| Glob::new(pattern).matches(tool))
-        })
+    }
+
+    /// Whether one of the rules at its places matches every call of a rule.
+    fn covers(
+        &self,
+        decider: &Decider,
+        rule: &Rule,
+        roles: Option<usize>,
+        patience: &mut Patience,
+    ) -> Result<bool, GivenUp> {
+        let tool = rule.matches.tool.as_deref().unwrap_or_default();
+        if !patience.take(tool.len() / 64) {
+            return Err(GivenUp);
+        }
+        // What a pattern matches as plain text, it matches whatever the `*` in it stands for.
+        let has_tools = decider
+            .pattern
+            .as_ref()
+            .is_none_or(|pattern| pattern.matches(tool));
+        let has_roles = match (decider.roles, roles) {
+            _ if !has_tools => false,
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(outer), Some(inner)) => self.roles.contains(outer, inner, patience),
+        };
+        Ok(has_roles)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::Match;
+    use crate::names::RoleName;
     use crate::parse::{Format, parse};
 
     fn found(rules: &str) -> Vec<(usize, usize)> {
         let text = format!("{{roles: {{a: {{claims: {{g: [a]}}}}}}, tools: [{rules}]}}");
         let document = CheckedDocument::new(parse(&text, Format::Yaml).unwrap()).unwrap();
-        shadowed(&document).map(|one| (one.rule, one.by)).collect()
+        let found = shadowed(&document, &mut Patience::new(Patience::USUAL)).found;
+        found.iter().map(|one| (one.rule, one.by)).collect()
     }
 
     #[test]
@@ -115,5 +298,86 @@ mod tests {
         ] {
             assert_eq!(found(rules), [], "{rules}");
         }
+    }
+
+    /// Whether `outer` matches every call that `inner` matches.
+    fn covers(outer: &Match, inner: &Match) -> bool {
+        let has_roles = |outer: &Vec<RoleName>| {
+            let inner = inner.roles.as_ref();
+            inner.is_some_and(|inner| inner.iter().all(|role| outer.contains(role)))
+        };
+        let has_tools = |pattern: &String| {
+            let tool = inner.tool.as_ref();
+            tool.is_some_and(|tool| Glob::new(pattern).matches(tool))
+        };
+        (outer.server.is_none() || outer.server == inner.server)
+            && (outer.listener.is_none() || outer.listener == inner.listener)
+            && outer.roles.as_ref().is_none_or(has_roles)
+            && outer.tool.as_ref().is_none_or(has_tools)
+    }
+
+    /// As [`shadowed`], by looking at each rule before each.
+    fn by_looking_at_all(rules: &[Rule]) -> Vec<(usize, usize)> {
+        let found = rules.iter().enumerate().filter_map(|(index, rule)| {
+            let set = FIELDS.iter().filter(|is_set| is_set(rule));
+            let first: Option<Vec<usize>> = set
+                .map(|is_set| {
+                    let mut earlier = rules[..index].iter();
+                    earlier.position(|other| is_set(other) && covers(&other.matches, &rule.matches))
+                })
+                .collect();
+            let by = first?.into_iter().min()?;
+            rule.limits.is_empty().then_some((index, by))
+        });
+        found.collect()
+    }
+
+    #[test]
+    fn it_finds_the_same_as_a_look_at_each_rule_before_each() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut count = 0;
+        for _ in 0..2_000 {
+            let rules: Vec<String> = (0..random.usize(2..12))
+                .map(|index| {
+                    let mut rule = format!("{{name: n{index}, match: {{");
+                    let mut one_of = |names: &[&str]| {
+                        rule.push_str(names[random.usize(..names.len())]);
+                    };
+                    one_of(&["", "", "server: data, ", "server: math, "]);
+                    one_of(&["", "", "listener: mcp, ", "listener: b, "]);
+                    one_of(&["", "roles: [a], ", "roles: [b, a], ", "roles: [c, b], "]);
+                    one_of(&[
+                        "",
+                        "tool: ab",
+                        "tool: 'a*'",
+                        "tool: 'a*b'",
+                        "tool: '*'",
+                        "tool: abc",
+                    ]);
+                    one_of(&[
+                        "}, allow: ['*']",
+                        "}, timeout: 1s",
+                        "}, allow: [], validate: off",
+                    ]);
+                    one_of(&["}", "}", "}", ", limits: [{requests: 1, window: 1s}]}"]);
+                    rule
+                })
+                .collect();
+            let text = format!(
+                "{{listeners: [{{name: mcp, address: '127.0.0.1:1'}}, \
+                 {{name: b, address: '127.0.0.1:2'}}], \
+                 servers: {{data: {{url: 'http://a/mcp'}}, math: {{url: 'http://b/mcp'}}}}, \
+                 roles: {{a: {{claims: {{}}}}, b: {{claims: {{}}}}, c: {{claims: {{}}}}}}, \
+                 tools: [{}]}}",
+                rules.join(", ")
+            );
+            let document = parse(&text, Format::Yaml).unwrap();
+            let document = CheckedDocument::new(document).unwrap();
+            let found = shadowed(&document, &mut Patience::new(Patience::USUAL)).found;
+            let found: Vec<_> = found.iter().map(|one| (one.rule, one.by)).collect();
+            assert_eq!(found, by_looking_at_all(&document.tools), "{text}");
+            count += found.len();
+        }
+        assert!(count > 1_000, "{count} found");
     }
 }

@@ -3,15 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use policy_engine::Glob;
 use serde::Serialize;
 
 use crate::catalogue::Catalogue;
 use crate::check::CheckedDocument;
 use crate::check::secrets::uses;
 use crate::document::{GatewayDocument, Rule};
+use crate::listed::{Knowledge, ListedTools, Unlisted};
 use crate::names::{SecretName, ServerName};
-use crate::near_names::near_names;
+use crate::near_names::Spellings;
+use crate::parts::Parts;
+use crate::patience::Patience;
 use crate::problem::Pointer;
 use crate::shadowed::shadowed;
 
@@ -29,39 +31,42 @@ pub struct Warning {
     pub near: Vec<String>,
 }
 
-/// For so many rules near names are looked for; with more, something larger is wrong than a
-/// spelling.
-const MOST_SPELLINGS: usize = 10;
-
 /// Finds the rules that name a tool which no server lists, then those that earlier rules shadow,
 /// and then secrets that nothing names, each in the document's order.
 #[must_use]
 pub fn warnings(document: &CheckedDocument, catalogue: &Catalogue) -> Vec<Warning> {
+    warnings_within(document, catalogue, Patience::USUAL)
+}
+
+/// Finds them in so many steps for each kind; where these do not suffice, a warning says where they
+/// came to their end.
+fn warnings_within(
+    document: &CheckedDocument,
+    catalogue: &Catalogue,
+    steps: usize,
+) -> Vec<Warning> {
     let root = Pointer::default().at("tools");
+    let parts = Parts::of(document);
+    let listed = ListedTools::of(&parts, catalogue);
+    let mut unlisted = Unlisted::default();
+    let mut spellings = Spellings::default();
+    let mut patience = Patience::new(steps);
+    let mut given_up_at = None;
     let mut warnings: Vec<Warning> = Vec::new();
     for (index, rule) in document.tools.iter().enumerate() {
         let Some(pattern) = &rule.matches.tool else {
             continue;
         };
-        let servers = servers_of(document, rule);
-        let glob = Glob::new(pattern);
-        let lists = |server: &ServerName| {
-            let tools = catalogue.get(server);
-            tools.is_some_and(|tools| tools.iter().any(|tool| glob.matches(&tool.name)))
+        let elsewhere = match listed.look_for(pattern, rule, &mut patience) {
+            Knowledge::Listed => continue,
+            Knowledge::Unlisted(elsewhere) => elsewhere,
+            Knowledge::Unknown => {
+                given_up_at = Some(index);
+                break;
+            }
         };
-        if servers.iter().any(|server| lists(server)) {
-            continue;
-        }
-        let elsewhere = document.servers.keys().find(|server| lists(server));
-        let near = if warnings.len() < MOST_SPELLINGS {
-            let listed = servers.iter().filter_map(|server| catalogue.get(server));
-            near_names(pattern, listed.flatten().map(|tool| tool.name.as_str()))
-        } else {
-            Vec::new()
-        };
-        let unlisted = servers
-            .iter()
-            .find(|server| !catalogue.contains_key(server));
+        let near = spellings.near_names(pattern, || listed.names_for(rule));
+        let unlisted = unlisted.first_for(rule, &listed);
         warnings.push(Warning {
             path: root.at(index).at("match").at("tool").into_string(),
             rule: rule.name.to_string(),
@@ -69,7 +74,8 @@ pub fn warnings(document: &CheckedDocument, catalogue: &Catalogue) -> Vec<Warnin
             near,
         });
     }
-    warnings.extend(shadowed(document).map(|shadowed| {
+    let shadowed = shadowed(document, &mut Patience::new(steps));
+    warnings.extend(shadowed.found.into_iter().map(|shadowed| {
         let by = &document.tools[shadowed.by].name;
         Warning {
             path: root.at(shadowed.rule).into_string(),
@@ -82,6 +88,17 @@ pub fn warnings(document: &CheckedDocument, catalogue: &Catalogue) -> Vec<Warnin
             near: Vec::new(),
         }
     }));
+    let given_up_at = [given_up_at, shadowed.given_up_at];
+    if let Some(index) = given_up_at.into_iter().flatten().min() {
+        warnings.push(Warning {
+            path: root.at(index).into_string(),
+            rule: document.tools[index].name.to_string(),
+            reason: "from this rule on nobody has looked whether rules have an effect: the roles \
+                     and patterns of those before it take too long to compare; write fewer of them"
+                .to_owned(),
+            near: Vec::new(),
+        });
+    }
     warnings.extend(unused_secrets(document));
     warnings
 }
@@ -102,38 +119,11 @@ fn unused_secrets(document: &GatewayDocument) -> impl Iterator<Item = Warning> {
     })
 }
 
-/// The servers whose tools a rule may be about.
-fn servers_of<'a>(document: &'a GatewayDocument, rule: &Rule) -> Vec<&'a ServerName> {
-    let offers = |server: &ServerName| {
-        document
-            .listeners
-            .iter()
-            .filter(|listener| {
-                let through = rule.matches.listener.as_ref();
-                through.is_none_or(|name| *name == listener.name)
-            })
-            .any(|listener| {
-                document
-                    .servers_of(listener)
-                    .any(|(name, _)| name == server)
-            })
-    };
-    let named = |server: &ServerName| {
-        let to = rule.matches.server.as_ref();
-        to.is_none_or(|name| name == server)
-    };
-    document
-        .servers
-        .keys()
-        .filter(|server| named(server) && offers(server))
-        .collect()
-}
-
 fn reason(
     pattern: &str,
     rule: &Rule,
     elsewhere: Option<&ServerName>,
-    unlisted: Option<&&ServerName>,
+    unlisted: Option<&ServerName>,
     near: &[String],
 ) -> String {
     let who = match (&rule.matches.server, &rule.matches.listener) {

@@ -17,17 +17,18 @@ const COMPUTED: [&str; 3] = ["cel", "typed_cel", "coalesce"];
 /// Headers that hold credentials, or cookies that do; a log outlives them.
 const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "mcp-session-id", "x-api-key"];
 
-pub(super) fn check(
-    document: &GatewayDocument,
-    log: &AccessLog,
-    at: &Pointer,
-    problems: &mut Problems,
-) {
+/// The headers in which servers are shown the gateway's credentials.
+pub(super) fn credential_headers(document: &GatewayDocument) -> BTreeSet<&str> {
     let servers = document.servers.values();
     let credentials = servers.filter_map(Server::own_credentials);
-    let own: BTreeSet<&str> = credentials
+    credentials
+        .inspect(|_| step_count::count(1))
         .map(|credentials| credentials.in_header().name)
-        .collect();
+        .collect()
+}
+
+/// Checks a log that must have none of the headers in `own`.
+pub(super) fn check(own: &BTreeSet<&str>, log: &AccessLog, at: &Pointer, problems: &mut Problems) {
     let at = at.at("format");
     if log.format.len() > MOST_FIELDS {
         problems.add(

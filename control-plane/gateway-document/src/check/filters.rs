@@ -4,14 +4,16 @@
 use serde_json::Value;
 
 use super::unique;
-use crate::document::{Filter, GatewayDocument};
+use crate::document::Filter;
 use crate::names::Selector;
+use crate::parts::Parts;
 use crate::problem::{Pointer, Problems};
 
 /// The beginning of the names of headers by which the gateway's parts talk to each other.
 const OWN_HEADERS: &str = "x-portcullis-";
 
-pub(super) fn check(document: &GatewayDocument, at: &Pointer, problems: &mut Problems) {
+pub(super) fn check(parts: &Parts<'_>, at: &Pointer, problems: &mut Problems) {
+    let document = parts.document;
     let names = document.filters.iter().enumerate();
     unique(
         names.map(|(i, filter)| (at.at(i).at("name"), &filter.name)),
@@ -19,16 +21,11 @@ pub(super) fn check(document: &GatewayDocument, at: &Pointer, problems: &mut Pro
         problems,
     );
     for (index, filter) in document.filters.iter().enumerate() {
-        check_filter(document, filter, &at.at(index), problems);
+        check_filter(parts, filter, &at.at(index), problems);
     }
 }
 
-fn check_filter(
-    document: &GatewayDocument,
-    filter: &Filter,
-    at: &Pointer,
-    problems: &mut Problems,
-) {
+fn check_filter(parts: &Parts<'_>, filter: &Filter, at: &Pointer, problems: &mut Problems) {
     match (&filter.module, &filter.envoy) {
         (None, None) => problems.add(
             at.clone(),
@@ -62,7 +59,7 @@ fn check_filter(
     }
     for (index, selector) in filter.listeners.iter().enumerate() {
         if let Selector::Named(name) = selector
-            && document.listener(name).is_none()
+            && parts.listener(name).is_none()
         {
             problems.add(
                 at.at("listeners").at(index),

@@ -1,12 +1,14 @@
 //! Checks listeners: what they offer, and whom they let in.
 
 use super::{access_log, cors, unique};
-use crate::document::{ClientTimes, GatewayDocument, Listener, ListenerTls};
-use crate::endpoint_path::endpoint_paths;
+use crate::document::{ClientTimes, Listener, ListenerTls};
+use crate::endpoint_path::speaks_mcp;
 use crate::names::Selector;
+use crate::parts::Parts;
 use crate::problem::{Pointer, Problems};
 
-pub(super) fn check(document: &GatewayDocument, at: &Pointer, problems: &mut Problems) {
+pub(super) fn check(parts: &Parts<'_>, at: &Pointer, problems: &mut Problems) {
+    let document = parts.document;
     if document.listeners.is_empty() {
         problems.add(
             at.clone(),
@@ -24,14 +26,23 @@ pub(super) fn check(document: &GatewayDocument, at: &Pointer, problems: &mut Pro
         "listener on",
         problems,
     );
+    let credentials = access_log::credential_headers(document);
     for (index, listener) in each() {
-        check_listener(document, listener, &at.at(index), problems);
+        let at = at.at(index);
+        check_offer(parts, (index, listener), &at, problems);
+        check_listener(listener, &at, problems);
+        check_health_path(parts, (index, listener), &at, problems);
+        if let Some(log) = &listener.access_log {
+            access_log::check(&credentials, log, &at.at("access_log"), problems);
+        }
+        check_origins(listener, &at, problems);
     }
 }
 
-fn check_listener(
-    document: &GatewayDocument,
-    listener: &Listener,
+/// Checks where a listener offers what; its place comes with it.
+fn check_offer(
+    parts: &Parts<'_>,
+    (index, listener): (usize, &Listener),
     at: &Pointer,
     problems: &mut Problems,
 ) {
@@ -41,12 +52,12 @@ fn check_listener(
             "write the port that clients connect to; 0 is none",
         );
     }
-    for (index, selector) in listener.servers.iter().enumerate() {
+    for (place, selector) in listener.servers.iter().enumerate() {
         if let Selector::Named(name) = selector
-            && !document.servers.contains_key(name)
+            && !parts.document.servers.contains_key(name)
         {
             problems.add(
-                at.at("servers").at(index),
+                at.at("servers").at(place),
                 format!(
                     "there is no server `{name}`; register it under `servers`, or write one \
                     that is there"
@@ -55,21 +66,22 @@ fn check_listener(
         }
     }
     if let Some(name) = &listener.event_streams
-        && document
-            .servers_of(listener)
-            .all(|(known, _)| known != name)
+        && !parts.offers(index, name)
     {
         problems.add(
             at.at("event_streams"),
             format!("the listener offers no server `{name}`; write one that it does"),
         );
     }
-    if document.servers_of(listener).next().is_none() {
+    if parts.offered(index).next().is_none() {
         problems.add(
             at.at("servers"),
             "the listener has no server; register one under `servers`, or take the listener out",
         );
     }
+}
+
+fn check_listener(listener: &Listener, at: &Pointer, problems: &mut Problems) {
     if listener.allowed_hosts.is_empty() {
         problems.add(
             at.at("allowed_hosts"),
@@ -101,10 +113,9 @@ fn check_listener(
         );
     }
     check_times(&listener.client_times, &at.at("client_times"), problems);
-    check_health_path(document, listener, at, problems);
-    if let Some(log) = &listener.access_log {
-        access_log::check(document, log, &at.at("access_log"), problems);
-    }
+}
+
+fn check_origins(listener: &Listener, at: &Pointer, problems: &mut Problems) {
     if let Some(mcp) = &listener.cors {
         let origins = &at.at("allowed_origins");
         cors::check_origins(&listener.allowed_origins, origins, problems);
@@ -153,8 +164,8 @@ fn check_times(times: &ClientTimes, at: &Pointer, problems: &mut Problems) {
 /// Envoy answers at this path before the filter sees the request, so that nothing else may be
 /// there.
 fn check_health_path(
-    document: &GatewayDocument,
-    listener: &Listener,
+    parts: &Parts<'_>,
+    (index, listener): (usize, &Listener),
     at: &Pointer,
     problems: &mut Problems,
 ) {
@@ -162,8 +173,7 @@ fn check_health_path(
         return;
     };
     let at = at.at("health_check_path");
-    let own = endpoint_paths(document, listener);
-    if path.is_root() || own.iter().any(|own| own == path.as_str()) {
+    if path.is_root() || speaks_mcp(parts, index, path.as_str()) {
         problems.add(
             at,
             format!("the listener offers MCP, or everything, at `{path}`; write another path"),

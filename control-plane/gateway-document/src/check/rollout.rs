@@ -40,6 +40,7 @@ fn waves(rollout: &Rollout, at: &Pointer, problems: &mut Problems) {
     }
     if rollout.waves.len() > MOST_WAVES {
         problems.add(at.clone(), format!("write at most {MOST_WAVES} waves"));
+        return;
     }
     for (index, wave) in rollout.waves.iter().enumerate() {
         let at = at.at(index);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::GatewayDocument;
 use crate::document::{Secret, SecretKind, SecretPlace, Upstream, default_credential_header};
 use crate::names::SecretName;
-use crate::near_names::near_names;
+use crate::near_names::Spellings;
 use crate::problem::{Pointer, Problems};
 
 /// A place in a document at which a secret is named.
@@ -104,6 +104,7 @@ struct Uses<'a> {
 
 impl<'a> Uses<'a> {
     fn add(&mut self, at: Pointer, name: impl Into<Option<&'a SecretName>>, kind: SecretKind) {
+        step_count::count(1);
         let (owner, name) = (self.owner, name.into());
         self.found.extend(name.map(|name| SecretUse {
             at,
@@ -131,8 +132,9 @@ pub(super) fn check(document: &GatewayDocument, root: &Pointer, problems: &mut P
     for (name, secret) in &document.secrets {
         check_secret(secret, &root.at("secrets").at(name), problems);
     }
+    let mut spellings = Spellings::default();
     for used in uses(document) {
-        check_use(document, used, problems);
+        check_use(document, used, &mut spellings, problems);
     }
     for (name, server) in &document.servers {
         if let Some(credentials) = server.own_credentials()
@@ -172,11 +174,16 @@ fn is_the_protocols(header: &str) -> bool {
     MEANT_OTHERWISE.contains(&header) || header.starts_with("mcp-")
 }
 
-fn check_use(document: &GatewayDocument, used: SecretUse<'_>, problems: &mut Problems) {
+fn check_use(
+    document: &GatewayDocument,
+    used: SecretUse<'_>,
+    spellings: &mut Spellings,
+    problems: &mut Problems,
+) {
     let SecretUse { at, name, kind, .. } = used;
     let Some(secret) = document.secrets.get(name) else {
-        let known = document.secrets.keys().map(SecretName::as_str);
-        let advice = match near_names(name.as_str(), known).first() {
+        let known = || document.secrets.keys().map(SecretName::as_str);
+        let advice = match spellings.near_names(name.as_str(), known).first() {
             Some(near) => format!("did you mean `{near}`?"),
             None => "say under `secrets` where it is found".to_owned(),
         };

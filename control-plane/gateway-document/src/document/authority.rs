@@ -11,7 +11,7 @@ use thiserror::Error;
 use url::Host;
 
 /// A host and a port to connect to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct UpstreamAuthority {
     host: Host,

@@ -1,6 +1,6 @@
 //! The wire form of what a document says about one listener.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use policy_engine::wire::{self, Exchange, FilterConfig};
 use serde_json::value::RawValue;
@@ -81,18 +81,18 @@ pub(super) fn rules_of<'a>(
     document: &'a GatewayDocument,
     listener: &'a Listener,
 ) -> impl Iterator<Item = (usize, &'a Rule)> {
-    document.tools.iter().enumerate().filter(|(_, rule)| {
+    let offered: BTreeSet<&ServerName> = document
+        .servers_of(listener)
+        .map(|(name, _)| name)
+        .collect();
+    document.tools.iter().enumerate().filter(move |(_, rule)| {
         let Match {
             listener: through,
             server: to,
             ..
         } = &rule.matches;
         through.as_ref().is_none_or(|name| *name == listener.name)
-            && to.as_ref().is_none_or(|name| {
-                document
-                    .servers_of(listener)
-                    .any(|(server, _)| server == name)
-            })
+            && to.as_ref().is_none_or(|name| offered.contains(name))
     })
 }
 

@@ -150,21 +150,27 @@ impl Withheld {
         }
     }
 
-    /// Takes every tool with this input schema out of the configuration, and the schema.
-    pub(super) fn withhold_schema(&mut self, config: &mut FilterConfig, hash: &str, reason: &str) {
-        config.schemas.remove(hash);
+    /// Takes every tool with one of these input schemas out of the configuration, and the schemas;
+    /// each by its hash, with what is wrong with it.
+    pub(super) fn withhold_schemas(
+        &mut self,
+        config: &mut FilterConfig,
+        schemas: &BTreeMap<String, String>,
+    ) {
+        if schemas.is_empty() {
+            return;
+        }
+        config.schemas.retain(|hash, _| !schemas.contains_key(hash));
         for (server, entry) in &mut config.servers {
             entry.tools.retain(|tool, listed| {
-                let keep = listed.input_schema.as_deref() != Some(hash);
-                if !keep {
-                    self.add(
-                        server,
-                        tool,
-                        WithholdingCause::Definition,
-                        reason.to_owned(),
-                    );
+                step_count::count(1);
+                let hash = listed.input_schema.as_ref();
+                let reason = hash.and_then(|hash| schemas.get(hash));
+                if let Some(reason) = reason {
+                    let cause = WithholdingCause::Definition;
+                    self.add(server, tool, cause, reason.clone());
                 }
-                keep
+                reason.is_none()
             });
         }
     }

@@ -13,7 +13,7 @@ use super::in_time::in_time;
 use super::material::Material;
 use super::message::message;
 use super::reading::{self, Fault, Marks};
-use super::source::{SYSTEM_AUTHORITIES, Source};
+use super::source::{Brought, SYSTEM_AUTHORITIES, Source};
 pub use status::{SecretState, SecretStatus};
 
 mod status;
@@ -84,13 +84,14 @@ impl SecretKeeper {
         document: &GatewayDocument,
         before: &GatewayDocument,
     ) -> Result<ReadSecrets, Vec<Problem>> {
+        let brought = Brought::by(document, before);
         let new = self.take_up_all(document, |name, source| {
-            self.is_brought(name, source, document, before)
+            self.is_brought(name, source, &brought)
         });
         let read = new.await;
         let problems = read.0.values().filter_map(|kept| {
             let fault = kept.fault.as_ref()?;
-            let place = kept.source.place_in_change(document, before)?;
+            let place = brought.place_of(&kept.source)?;
             Some(Problem {
                 path: format!("{place}{}", fault.at),
                 reason: fault.reason.clone(),
@@ -108,8 +109,9 @@ impl SecretKeeper {
     #[must_use]
     pub fn has_all(&self, document: &GatewayDocument, before: &GatewayDocument) -> bool {
         let all = Source::all_of(document);
+        let brought = Brought::by(document, before);
         let mut all = all.iter();
-        !all.any(|(name, source)| self.is_brought(name, source, document, before))
+        !all.any(|(name, source)| self.is_brought(name, source, &brought))
     }
 
     /// Gives Envoys secrets that a change has brought.
@@ -316,19 +318,13 @@ impl SecretKeeper {
     }
 
     /// Whether a change brings a secret that is not in use already.
-    fn is_brought(
-        &self,
-        resource_name: &str,
-        source: &Source,
-        document: &GatewayDocument,
-        before: &GatewayDocument,
-    ) -> bool {
+    fn is_brought(&self, resource_name: &str, source: &Source, brought: &Brought<'_>) -> bool {
         let is_usable = {
             let kept = self.kept();
             let known = kept.get(resource_name);
             known.is_some_and(|kept| kept.usable.is_some())
         };
-        !is_usable && source.place_in_change(document, before).is_some()
+        !is_usable && brought.place_of(source).is_some()
     }
 
     async fn take_up(&self, resource_name: &str, source: Source) -> Kept {

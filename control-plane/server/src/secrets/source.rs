@@ -1,6 +1,6 @@
 //! Everything that Envoys are given as a secret, by where it comes from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -33,31 +33,6 @@ impl Source {
         all
     }
 
-    /// Its place in a document, if the document refers to it in another way than the one `before`.
-    pub(super) fn place_in_change(
-        &self,
-        document: &GatewayDocument,
-        before: &GatewayDocument,
-    ) -> Option<String> {
-        match self {
-            Self::Named(name, reference) => {
-                let is_used_anew = || {
-                    let uses = before.secret_uses();
-                    let mut now = document.secret_uses().into_iter();
-                    now.any(|used| used.1 == name && !uses.contains(&used))
-                };
-                let is_new = before.secrets.get(name) != Some(&**reference);
-                (is_new || is_used_anew()).then(|| format!("/secrets/{name}"))
-            }
-            Self::System => {
-                let believed = before.believed_by_the_system();
-                let now = document.believed_by_the_system();
-                let mut new = now.into_iter();
-                new.find_map(|(who, place)| (!believed.contains_key(&who)).then_some(place))
-            }
-        }
-    }
-
     /// The files and folders by whose marks it is known whether it is another one.
     pub(super) fn paths(&self) -> Vec<PathBuf> {
         match self {
@@ -79,6 +54,42 @@ impl Source {
                 let found = openssl_probe::probe();
                 found.cert_file.into_iter().chain(found.cert_dir).collect()
             }
+        }
+    }
+}
+
+/// Where a change refers to secrets in another way than the document before it.
+pub(super) struct Brought<'d> {
+    before: &'d GatewayDocument,
+    /// The secrets that are named at a place that did not name them.
+    used_anew: BTreeSet<&'d SecretName>,
+    /// The first place that believes the authorities of the system and did not.
+    system: Option<String>,
+}
+
+impl<'d> Brought<'d> {
+    pub(super) fn by(document: &'d GatewayDocument, before: &'d GatewayDocument) -> Self {
+        let uses = before.secret_uses();
+        let now = document.secret_uses().into_iter();
+        let used_anew = now.filter(|used| !uses.contains(used));
+        let believed = before.believed_by_the_system();
+        let mut now = document.believed_by_the_system().into_iter();
+        Self {
+            before,
+            used_anew: used_anew.map(|(_, name)| name).collect(),
+            system: now.find_map(|(who, place)| (!believed.contains_key(&who)).then_some(place)),
+        }
+    }
+
+    /// The place in the document at which a change refers to this in another way.
+    pub(super) fn place_of(&self, source: &Source) -> Option<String> {
+        match source {
+            Source::Named(name, reference) => {
+                let is_new = self.before.secrets.get(name) != Some(&**reference);
+                let is_brought = is_new || self.used_anew.contains(name);
+                is_brought.then(|| format!("/secrets/{name}"))
+            }
+            Source::System => self.system.clone(),
         }
     }
 }
@@ -111,7 +122,7 @@ mod tests {
         let with = document(&format!("servers: {{{of_its_own}, {by_system}, {plain}}}"));
         let all = Source::all_of(&with);
         assert_eq!(all.keys().collect::<Vec<_>>(), [SYSTEM_AUTHORITIES]);
-        let place = |now, before| Source::System.place_in_change(now, before);
+        let place = |now, before| Brought::by(now, before).place_of(&Source::System);
         assert_eq!(place(&with, &without).as_deref(), Some("/servers/b"));
         assert_eq!(place(&with, &with), None);
         let too = document(&format!("servers: {{{by_system}}}\n{cluster}"));

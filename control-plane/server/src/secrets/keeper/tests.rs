@@ -329,3 +329,23 @@ async fn it_waits_neither_for_a_pipe_nor_for_a_device_without_end() {
     keeping.look_twice().await;
     assert!(keeping.version(&document).is_some());
 }
+
+#[test]
+fn it_looks_once_at_the_places_that_name_secrets_however_many_there_are() {
+    const MANY: usize = 1_000;
+    let keeping = Keeping::new();
+    let secrets = (0..MANY).map(|i| format!("t{i}: {{env: T{i}}}"));
+    let servers = (0..MANY)
+        .map(|i| format!("s{i}: {{url: 'http://s{i}/mcp', credentials: {{secret: t{i}}}}}"));
+    let (secrets, servers): (Vec<_>, Vec<_>) = (secrets.collect(), servers.collect());
+    let text = format!(
+        "{{secrets: {{{}}}, servers: {{{}}}}}",
+        secrets.join(", "),
+        servers.join(", ")
+    );
+    let document = parse(&text, Format::Yaml).unwrap();
+    let keeper = &keeping.keeper;
+    let (has_all, steps) = step_count::taken_by(|| keeper.has_all(&document, &document));
+    assert!(has_all);
+    assert!(steps <= 4 * MANY as u64, "{steps} steps");
+}
