@@ -63,7 +63,7 @@ pub use desired::Desired;
 pub use endpoint_probes::{ProbeSchedule, first_look, watch_endpoints};
 pub use endpoint_table::{EndpointState, ProbedEndpoint};
 pub use event_watch::tell_events;
-pub use events::{Event, Events, Newest, Overtaken};
+pub use events::{Event, Events, KINDS as EVENT_KINDS, Newest, Overtaken};
 pub use first_lists::UnlistedServer;
 pub use modules::{RemoveError, UploadError, UploadedModule};
 pub use preview::Preview;

@@ -24,6 +24,7 @@ mod bodies;
 mod body;
 mod change_headers;
 mod config;
+mod conflict;
 mod dry_run;
 mod envoy_changes;
 mod etag;

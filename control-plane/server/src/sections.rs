@@ -315,6 +315,26 @@ pub fn content_of(tag: &str) -> &str {
     tag.split_once('.').map_or(tag, |(content, _)| content)
 }
 
+/// The resource that a JSON Pointer into the document leads to, or into: its kind and its name,
+/// which is empty where the section is one resource.
+#[must_use]
+pub fn resource_at(document: &Value, pointer: &str) -> Option<(&'static Kind, String)> {
+    let mut tokens = pointer.strip_prefix('/')?.splitn(3, '/');
+    let section = tokens.next()?;
+    let kind = KINDS
+        .iter()
+        .find(|kind| kind.section == section && !matches!(kind.shape, Shape::FieldOf(_)))?;
+    let name = match kind.shape {
+        Shape::Whole => String::new(),
+        Shape::Map => tokens.next()?.replace("~1", "/").replace("~0", "~"),
+        Shape::List | Shape::FieldOf(_) => {
+            let at: usize = tokens.next()?.parse().ok()?;
+            name_of(document.get(section)?.get(at)?)?.to_owned()
+        }
+    };
+    Some((kind, name))
+}
+
 /// A key or a name as a part of a JSON Pointer (RFC 6901).
 #[must_use]
 pub fn escaped(token: &str) -> String {

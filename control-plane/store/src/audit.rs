@@ -9,7 +9,8 @@ use crate::RevisionNumber;
 pub struct AuditEntry {
     /// The one who did it, as the request says.
     pub who: String,
-    /// The deed, such as `PUT /api/v1/config`.
+    /// The deed, such as `PUT /api/v1/config`; behind a space the content that it was about, where
+    /// that stands in no revision.
     pub what: String,
     /// The revision that it made or concerned, if any.
     pub revision: Option<RevisionNumber>,
@@ -24,7 +25,7 @@ impl AuditEntry {
     /// request.
     pub(crate) fn kind(&self) -> &str {
         let path = self.what.split_once(" /api/v1/").map(|(_, path)| path);
-        let kind = path.and_then(|path| path.split('/').next());
+        let kind = path.and_then(|path| path.split(['/', ' ']).next());
         kind.unwrap_or_default()
     }
 }

@@ -66,14 +66,21 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// Remembers a module; of one that is known only the path is updated.
     async fn put_module(&self, module: &Module) -> Result<(), StoreError>;
 
-    /// Remembers a module that an operator uploaded, with its bytes.
-    async fn keep_module(&self, module: &Module, content: &[u8]) -> Result<(), StoreError>;
+    /// Remembers a module that an operator uploaded, with its bytes, and puts that on the audit
+    /// trail where they were not kept yet, all or nothing.
+    async fn keep_module(
+        &self,
+        module: &Module,
+        content: &[u8],
+        entry: &AuditEntry,
+    ) -> Result<(), StoreError>;
 
     /// The bytes of a module that an operator uploaded; `None` for every other one.
     async fn module_content(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Forgets a module. Tells whether it was known.
-    async fn remove_module(&self, sha256: &str) -> Result<bool, StoreError>;
+    /// Forgets a module, and puts that on the audit trail, both or neither. Tells whether it was
+    /// known; nothing is put on the trail where it was not.
+    async fn remove_module(&self, sha256: &str, entry: &AuditEntry) -> Result<bool, StoreError>;
 
     /// The module of that SHA-256, if it is known.
     async fn module(&self, sha256: &str) -> Result<Option<Module>, StoreError>;

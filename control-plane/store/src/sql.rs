@@ -141,16 +141,21 @@ impl ConfigStore for SqlStore {
         module::put(self, module).await
     }
 
-    async fn keep_module(&self, module: &Module, content: &[u8]) -> Result<(), StoreError> {
-        module::keep(self, module, content).await
+    async fn keep_module(
+        &self,
+        module: &Module,
+        content: &[u8],
+        entry: &AuditEntry,
+    ) -> Result<(), StoreError> {
+        module::keep(self, module, content, entry).await
     }
 
     async fn module_content(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
         module::content(self, sha256).await
     }
 
-    async fn remove_module(&self, sha256: &str) -> Result<bool, StoreError> {
-        module::remove(self, sha256).await
+    async fn remove_module(&self, sha256: &str, entry: &AuditEntry) -> Result<bool, StoreError> {
+        module::remove(self, sha256, entry).await
     }
 
     async fn module(&self, sha256: &str) -> Result<Option<Module>, StoreError> {

@@ -1,7 +1,7 @@
 //! The author of a change.
 
 use gateway_document::GatewayDocument;
-use store::NewRevision;
+use store::{AuditEntry, NewRevision};
 
 /// Who changes what, for the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,18 @@ impl Author {
             action: self.action.clone(),
             origin: self.origin.clone(),
             modules: document.module_hashes().map(ToString::to_string).collect(),
+        }
+    }
+
+    /// The record of a deed that stores no revision, on the content of this SHA-256: a module, or
+    /// the definition of a tool.
+    pub(super) fn deed_on(&self, sha256: &str) -> AuditEntry {
+        AuditEntry {
+            who: self.name.clone(),
+            what: format!("{} sha256:{sha256}", self.action),
+            revision: None,
+            origin: self.origin.clone(),
+            reason: self.reason.clone(),
         }
     }
 }

@@ -19,6 +19,11 @@ const MOST_KEPT: usize = 1024;
 /// events never keeps out whoever changes something.
 const MOST_READERS: usize = 64;
 
+/// Every kind of event. The description of the stream names each.
+pub const KINDS: [&str; 10] = [
+    "revision", "rollout", "envoy", "ack", "nack", "server", "endpoint", "secret", "tool", "denial",
+];
+
 /// Something that happened to the gateway.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
@@ -89,6 +94,10 @@ impl Events {
 
     /// Keeps an event, and wakes those who read.
     pub fn publish(&self, kind: &'static str, data: Value) {
+        debug_assert!(
+            KINDS.contains(&kind),
+            "`{kind}` is a kind of event of its own"
+        );
         let mut ring = self.ring();
         let number = self.newest.borrow().number + 1;
         if ring.len() == MOST_KEPT {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use store::{AuditEntry, Module, RevisionNumber, StoreError};
+use store::{Module, RevisionNumber, StoreError};
 use thiserror::Error;
 use time::OffsetDateTime;
 
@@ -78,7 +78,7 @@ impl Gateway {
     pub async fn upload_module(
         &self,
         content: Bytes,
-        author: Author,
+        author: &Author,
     ) -> Result<UploadedModule, UploadError> {
         let shelf = self.shelf();
         let read = {
@@ -113,10 +113,10 @@ impl Gateway {
             first_seen: module.uploaded_at,
         };
         // Also where it is known: `portcullis store prune` takes modules from the store alone.
-        self.store.keep_module(&stored, &content).await?;
+        let entry = author.deed_on(&sha256);
+        self.store.keep_module(&stored, &content, &entry).await?;
         if is_new {
             shelf.add(sha256.clone(), module.clone());
-            self.record_module(author).await;
         }
         Ok(UploadedModule {
             sha256,
@@ -129,7 +129,7 @@ impl Gateway {
     ///
     /// # Errors
     /// When there is none, or it is in use.
-    pub async fn remove_module(&self, sha256: &str, author: Author) -> Result<(), RemoveError> {
+    pub async fn remove_module(&self, sha256: &str, author: &Author) -> Result<(), RemoveError> {
         let shelf = self.shelf();
         let _turn = self.modules.lock().await;
         let turn = self.turn().await;
@@ -140,14 +140,14 @@ impl Gateway {
             return Err(RemoveError::Missing(sha256.to_owned()));
         }
         self.check_unused(sha256)?;
-        self.store.remove_module(sha256).await?;
+        let entry = author.deed_on(sha256);
+        self.store.remove_module(sha256, &entry).await?;
         shelf.remove(sha256);
         // Whoever has made a generation with it makes it anew, and is told that it is gone.
         self.desire(&turn, self.desired());
         drop(turn);
         // Nobody reads it any more; where it stays, it is overwritten by the next of its name.
         let _ = tokio::fs::remove_file(shelf.file(sha256)).await;
-        self.record_module(author).await;
         Ok(())
     }
 
@@ -169,19 +169,6 @@ impl Gateway {
         match state.earlier.iter().find(named_by) {
             Some(built) => Err(RemoveError::InReserve(built.revision)),
             None => Ok(()),
-        }
-    }
-
-    async fn record_module(&self, author: Author) {
-        let entry = AuditEntry {
-            who: author.name,
-            what: author.action,
-            revision: None,
-            origin: author.origin,
-            reason: author.reason,
-        };
-        if let Err(error) = self.store.record(&entry).await {
-            tracing::error!(%error, "a change of the modules is not on record");
         }
     }
 }

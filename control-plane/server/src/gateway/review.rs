@@ -1,11 +1,12 @@
 //! Decisions about definitions that a pinned server lists and that are not in force.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gateway_document::{ServerName, did_you_mean};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use store::{AuditEntry, DefinitionReview, ReviewState, StoreError};
+use store::{Catalogue, DefinitionReview, ReviewState, StoreError};
 use thiserror::Error;
 use time::OffsetDateTime;
 
@@ -100,23 +101,13 @@ impl Gateway {
     pub fn definitions(&self, server: &str, tool: &str) -> Result<ToolDefinitions, ReviewError> {
         let state = self.read();
         let name = self.server_named(&state.desired, server)?;
-        let list = state.desired.lists.get(&name);
-        let Some(stored) = list.map(|list| &list.stored) else {
-            return Err(unknown_tool(server, tool, None));
-        };
+        let stored = stored_of(&state.desired, &name, tool)?;
         let in_force = stored.tools.iter().find(|there| there.name == tool);
         let reviews = stored.reviews.iter().filter(|one| one.tool.name == tool);
-        let definitions = ToolDefinitions {
+        Ok(ToolDefinitions {
             in_force: in_force.map(|there| there.json.clone()),
             reviews: reviews.cloned().collect(),
-        };
-        if definitions == ToolDefinitions::default() {
-            let reviewed = stored.reviews.iter().map(|one| one.tool.name.as_str());
-            let names = stored.tools.iter().map(|there| there.name.as_str());
-            let meant = did_you_mean(tool, names.chain(reviewed));
-            return Err(unknown_tool(server, tool, meant));
-        }
-        Ok(definitions)
+        })
     }
 
     /// Decides about the definition of a tool that waits, if it is the one of that hash where one
@@ -158,13 +149,12 @@ impl Gateway {
         let turn = self.turn().await;
         let seen = self.desired();
         let name = self.server_named(&seen, server)?;
-        let known = seen.lists.get(&name).cloned();
+        let stored = stored_of(&seen, &name, tool)?;
         let nothing = || ReviewError::NothingToReview {
             server: server.to_owned(),
             tool: tool.to_owned(),
         };
-        let known = known.ok_or_else(nothing)?;
-        let review = reviewable(&known.stored, tool, verdict).ok_or_else(nothing)?;
+        let review = reviewable(stored, tool, verdict).ok_or_else(nothing)?;
         let hash = definition_hash(&review.tool.json);
         if definition.is_some_and(|definition| definition != hash) {
             return Err(ReviewError::AnotherDefinition {
@@ -175,7 +165,7 @@ impl Gateway {
         }
         let now = OffsetDateTime::now_utc();
         let (by, reason) = (&author.name, &author.reason);
-        let list = decide(&known.stored, tool, verdict, by, reason, now).ok_or_else(nothing)?;
+        let list = decide(stored, tool, verdict, by, reason, now).ok_or_else(nothing)?;
         let list = Arc::new(KnownList::new(list));
         let mut lists = seen.lists.clone();
         lists.insert(name.clone(), Arc::clone(&list));
@@ -185,13 +175,7 @@ impl Gateway {
             aside::run(move || remade(&before, &lists, module)).await
         };
         let built = Arc::new(built.map_err(ReviewError::Build)?);
-        let entry = AuditEntry {
-            who: author.name.clone(),
-            what: author.action.clone(),
-            revision: None,
-            origin: author.origin.clone(),
-            reason: author.reason.clone(),
-        };
+        let entry = author.deed_on(&hash);
         self.store.put_reviewed(&list.stored, &entry).await?;
         let desired = Desired {
             built,
@@ -249,7 +233,7 @@ type Told<'a> = (&'a str, &'a str, &'static str);
 
 /// The definitions in force that are others than before.
 fn changed<'a>(before: &'a KnownList, now: &'a KnownList) -> impl Iterator<Item = Told<'a>> {
-    let old: std::collections::BTreeMap<&str, &str> = before
+    let old: BTreeMap<&str, &str> = before
         .stored
         .tools
         .iter()
@@ -278,10 +262,24 @@ fn unreviewed<'a>(before: &'a KnownList, now: &'a KnownList) -> impl Iterator<It
         })
 }
 
-fn unknown_tool(server: &str, tool: &str, meant: Option<String>) -> ReviewError {
-    ReviewError::UnknownTool {
-        server: server.to_owned(),
-        tool: tool.to_owned(),
-        meant,
+/// The list of a server that has this tool, in force or not.
+fn stored_of<'a>(
+    desired: &'a Desired,
+    server: &ServerName,
+    tool: &str,
+) -> Result<&'a Catalogue, ReviewError> {
+    let stored = desired.lists.get(server).map(|list| &list.stored);
+    let tools = stored.into_iter().flat_map(|stored| {
+        let in_force = stored.tools.iter();
+        in_force.chain(stored.reviews.iter().map(|review| &review.tool))
+    });
+    let names: BTreeSet<&str> = tools.map(|tool| tool.name.as_str()).collect();
+    match stored.filter(|_| names.contains(tool)) {
+        Some(stored) => Ok(stored),
+        None => Err(ReviewError::UnknownTool {
+            server: server.to_string(),
+            tool: tool.to_owned(),
+            meant: did_you_mean(tool, names.into_iter()),
+        }),
     }
 }

@@ -26,6 +26,18 @@ pub enum ServerState {
     },
 }
 
+impl ServerState {
+    /// The word for the state, as the API says it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Up { .. } => "up",
+            Self::Down { .. } => "down",
+        }
+    }
+}
+
 impl Gateway {
     /// Whether a server answers, by what is known of it in `state`.
     #[must_use]

@@ -1,11 +1,14 @@
 //! `/api/v1/audit`: who did what, when, from where and why.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
+use gateway_document::did_you_mean;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use store::{AuditFilter, AuditRecord, RevisionNumber};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -33,7 +36,8 @@ pub(super) struct Wanted {
     who: Option<String>,
     /// Only what was done from this address.
     origin: Option<String>,
-    /// Only what was about this kind of resource, such as `servers` or `config`.
+    /// Only what was about this kind of resource, such as `servers` or `config`: the word behind
+    /// `/api/v1/` in the request.
     kind: Option<String>,
     /// Only what begins like this, such as `PUT /api/v1/servers`.
     what: Option<String>,
@@ -62,7 +66,8 @@ pub(super) struct AuditedDeed {
     at: String,
     /// The one who did it, as the request says.
     who: String,
-    /// The request, such as `PUT /api/v1/config`.
+    /// The request, such as `PUT /api/v1/config`; behind it `sha256:…` of the module, or of the
+    /// definition of a tool, that it was about.
     what: String,
     /// The address that the request came from.
     origin: String,
@@ -78,9 +83,13 @@ pub(super) struct AuditedDeed {
 pub(super) struct AuditedChange {
     #[serde(flatten)]
     deed: AuditedDeed,
-    /// The resources that it changed, before and after; the newest revision before its own is what
-    /// it is compared with.
-    changes: Vec<ResourceChange>,
+    /// The resources that it changed, before and after. Null where it stored no revision, or where
+    /// nobody knows any more what its revision changed.
+    changes: Option<Vec<ResourceChange>>,
+    /// The revision that they are compared with: the newest before its own that is kept. Missing
+    /// where there was none before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compared_with: Option<u64>,
 }
 
 impl From<AuditRecord> for AuditedDeed {
@@ -127,8 +136,12 @@ impl Wanted {
     params(Wanted), responses((status = 200, description = "A page of it", body = AuditTrail)))]
 pub(super) async fn list(
     State(gateway): State<Arc<Gateway>>,
+    Extension(description): Extension<Arc<Value>>,
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Json<AuditTrail>, Problem> {
+    if let Some(kind) = &wanted.kind {
+        check_kind(kind, &description)?;
+    }
     let page = Page::new(wanted.limit, wanted.cursor.clone());
     let (limit, filter) = (page.limit()?, wanted.filter()?);
     // One more than is shown tells whether there is another page.
@@ -141,6 +154,28 @@ pub(super) async fn list(
         next_cursor: next.map(|next| next.sequence.to_string()),
         records: records.into_iter().map(AuditedDeed::from).collect(),
     }))
+}
+
+/// Refuses a kind that nothing can be about: the empty list would be believed.
+fn check_kind(kind: &str, description: &Value) -> Result<(), Problem> {
+    let paths = description["paths"].as_object().into_iter().flatten();
+    let changed = paths.filter(|(_, item)| {
+        let mut methods = item.as_object().into_iter().flatten();
+        methods.any(|(method, _)| method != "get")
+    });
+    let kinds: BTreeSet<&str> = changed
+        .filter_map(|(path, _)| path.strip_prefix("/api/v1/")?.split('/').next())
+        .collect();
+    if kinds.contains(kind) {
+        return Ok(());
+    }
+    let advice = did_you_mean(kind, kinds.iter().copied()).unwrap_or_else(|| {
+        let kinds: Vec<String> = kinds.iter().map(|kind| format!("`{kind}`")).collect();
+        format!("there are {}", kinds.join(", "))
+    });
+    Err(Problem::bad_request(format!(
+        "nothing is about a kind `{kind}`; {advice}"
+    )))
 }
 
 /// Shows one record, and what was changed.
@@ -168,14 +203,30 @@ pub(super) async fn get(
             ),
         )
     })?;
-    let change = match record.entry.revision {
-        Some(revision) => history::change_of(&gateway, revision.0).await,
+    let change = match stored_by(&gateway, &record).await? {
+        Some(revision) => history::change_of(&gateway, revision).await,
         None => None,
     };
     Ok(Json(AuditedChange {
         deed: record.into(),
-        changes: change.map(|change| change.changes).unwrap_or_default(),
+        compared_with: change.as_ref().and_then(|change| change.compared_with),
+        changes: change.map(|change| change.changes),
     }))
+}
+
+/// The revision that was stored by what is on record. Others are about a revision: one pauses its
+/// rollout, another tells how that ended. A revision and its record are stored at one moment.
+async fn stored_by(
+    gateway: &Gateway,
+    record: &AuditRecord,
+) -> Result<Option<RevisionNumber>, Problem> {
+    let Some(number) = record.entry.revision else {
+        return Ok(None);
+    };
+    let revision = gateway.store().revision(number).await;
+    let revision = revision.map_err(|error| Problem::store(&error))?;
+    let stored = revision.filter(|revision| revision.summary.created_at == record.at);
+    Ok(stored.map(|revision| revision.summary.number))
 }
 
 async fn find(

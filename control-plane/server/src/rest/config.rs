@@ -9,19 +9,18 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG};
 use axum::response::{IntoResponse, Response};
 use gateway_document::{CheckedDocument, Format, GatewayDocument};
 use serde::Serialize;
-use store::{RevisionNumber, RevisionSummary};
+use store::RevisionNumber;
 use utoipa::ToSchema;
 
 use super::body::Written;
 use super::change_headers::ChangeHeaders;
-use super::dry_run::{DryRun, make_or_try};
-use super::history;
+use super::dry_run::{DryRun, make_or_try_document};
 use super::problem::Problem;
 use super::query::Parameters;
 use super::sent_back::{self, SentBack};
 use super::timestamp::timestamp;
 use crate::aside;
-use crate::gateway::{ChangeError, Edit, Gateway, Precondition, WriteReport};
+use crate::gateway::{ChangeError, Edit, Gateway, WriteReport};
 
 /// The latest document with its revision.
 #[derive(Serialize, ToSchema)]
@@ -95,31 +94,7 @@ pub(super) async fn put(
         Some(revision) => change.to(revision),
         None => change,
     };
-    let expected = change.precondition.clone();
-    match make_or_try(&gateway, edit, change, dry_run).await {
-        Ok(answer) => answer,
-        Err(ChangeError::Stale(latest)) => Err(stale(&gateway, latest, &expected).await),
-        Err(other) => Err(other.into()),
-    }
-}
-
-/// The refusal of a change to a revision that is no longer the latest, with all that was changed
-/// since.
-pub(super) async fn stale(
-    gateway: &Gateway,
-    latest: Box<RevisionSummary>,
-    expected: &Precondition,
-) -> Problem {
-    let newest = latest.number;
-    let problem = Problem::from(ChangeError::Stale(latest));
-    let Precondition::OneOf(revisions) = expected else {
-        return problem;
-    };
-    let read = revisions.iter().filter(|read| **read < newest).max();
-    match read {
-        Some(read) => problem.with_changes(history::since(gateway, *read).await),
-        None => problem,
-    }
+    make_or_try_document(&gateway, edit, change, dry_run).await
 }
 
 /// Reads a document; with the revision that its author had read, where it is what `GET` gave.

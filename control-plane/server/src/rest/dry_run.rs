@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::http::HeaderValue;
 use axum::http::header::ETAG;
 use axum::response::{IntoResponse, Response};
 use gateway_document::{Warning, WithheldTool};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::change_headers::ChangeHeaders;
+use super::conflict;
 use super::envoy_changes::between_snapshots;
 use super::problem::{FieldError, Problem};
 use crate::aside;
@@ -102,25 +104,66 @@ impl Trial {
     }
 }
 
+/// A change that was made, or tried.
+pub(super) enum Done {
+    Made(WriteReport),
+    Tried(Trial),
+}
+
+impl Done {
+    /// The answer to a change of the document. Its entity tag is the revision, as `GET` of the
+    /// document has it.
+    pub(super) fn of_document(self) -> Response {
+        let tag = match &self {
+            Self::Made(report) => Some(report.revision.to_string()),
+            Self::Tried(_) => None,
+        };
+        self.tagged(tag)
+    }
+
+    /// The answer to a change after which `GET` shows what has this entity tag. What was only
+    /// tried, or is gone, has none.
+    pub(super) fn tagged(self, tag: Option<String>) -> Response {
+        let mut answer = match self {
+            Self::Made(report) => Json(report).into_response(),
+            Self::Tried(trial) => Json(trial).into_response(),
+        };
+        let tag = tag.and_then(|tag| HeaderValue::from_str(&format!("\"{tag}\"")).ok());
+        if let Some(tag) = tag {
+            answer.headers_mut().insert(ETAG, tag);
+        }
+        answer
+    }
+}
+
 /// Makes a change, or tries it.
 pub(super) async fn make_or_try(
     gateway: &Arc<Gateway>,
     edit: Edit,
     headers: ChangeHeaders,
     DryRun { dry_run }: DryRun,
-) -> Result<Result<Response, Problem>, ChangeError> {
+) -> Result<Result<Done, Problem>, ChangeError> {
     if dry_run {
         let preview = gateway.preview(edit, headers.precondition).await?;
-        let trial = Trial::of(preview).await;
-        return Ok(trial.map(|trial| Json(trial).into_response()));
+        return Ok(Trial::of(preview).await.map(Done::Tried));
     }
     let report = gateway
         .change(edit, headers.precondition, headers.author)
         .await?;
-    Ok(Ok(written(&report)))
+    Ok(Ok(Done::Made(report)))
 }
 
-/// The answer to a change that went through.
-fn written(report: &WriteReport) -> Response {
-    ([(ETAG, format!("\"{}\"", report.revision))], Json(report)).into_response()
+/// Makes a change of the document as a whole, or tries it. A refusal names who wrote what it is
+/// about.
+pub(super) async fn make_or_try_document(
+    gateway: &Arc<Gateway>,
+    edit: Edit,
+    headers: ChangeHeaders,
+    dry_run: DryRun,
+) -> Result<Response, Problem> {
+    let expected = headers.precondition.clone();
+    match make_or_try(gateway, edit, headers, dry_run).await {
+        Ok(done) => done.map(Done::of_document),
+        Err(error) => Err(conflict::told(gateway, error, &expected).await),
+    }
 }

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use xds::{NodeAnswer, NodeSummary};
 
 use super::problem::Problem;
-use crate::gateway::{Gateway, ListState, Rollout, RolloutState, Stage};
+use crate::gateway::{Gateway, Rollout, RolloutState, Stage};
 use crate::secrets::SecretState;
 
 /// The bounds of times, in seconds: from an answer out of memory to a change that waits for the
@@ -240,11 +240,13 @@ fn add_state(registry: &mut Registry, gateway: &Gateway) {
     let help = "Secrets of the document, by whether Envoys are given what their places hold";
     let secrets = secrets.map(|state| (state.word(), in_state(state)));
     add_states(registry, "secrets", help, secrets);
-    let attempts = || state.attempts.values();
-    let up = attempts().filter(|attempt| matches!(attempt, ListState::Up { .. }));
-    let down = attempts().filter(|attempt| matches!(attempt, ListState::Down { .. }));
-    let servers = [("up", number(up.count())), ("down", number(down.count()))];
-    let help = "Registered servers, by whether they listed their tools when asked last";
+    let in_state = |word: &str| {
+        let names = document.servers.keys();
+        let states = names.map(|name| gateway.server_state(&state, name).word());
+        number(states.filter(|state| *state == word).count())
+    };
+    let servers = ["up", "down", "unknown"].map(|word| (word, in_state(word)));
+    let help = "Registered servers, by whether they list their tools and an endpoint answers";
     add_states(registry, "servers", help, servers);
 }
 

@@ -177,7 +177,7 @@ pub(super) async fn post(
         .await
         // It is whole already; the outermost layer has read it.
         .map_err(|_| Problem::bad_request("the body broke off; send it again"))?;
-    let uploaded = gateway.upload_module(content, headers.author).await?;
+    let uploaded = gateway.upload_module(content, &headers.author).await?;
     let document = Arc::clone(&gateway.latest().document);
     let status = if uploaded.is_new {
         StatusCode::CREATED
@@ -223,7 +223,7 @@ pub(super) async fn delete(
     headers: ChangeHeaders,
 ) -> Result<StatusCode, Problem> {
     let sha256 = name_in(name)?;
-    gateway.remove_module(&sha256, headers.author).await?;
+    gateway.remove_module(&sha256, &headers.author).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -252,11 +252,15 @@ fn add_common(path: &str, method: &str, operation: &mut Value) {
             "schema": {"$ref": format!("{SCHEMAS}Problem")},
         }},
     });
+    let is_one_of = |ids: &[&str]| ids.iter().any(|id| operation["operationId"] == *id);
+    let (is_compared, is_by_content) = (is_one_of(&COMPARED), is_one_of(&BY_CONTENT));
     show_trials(operation);
     let is_change = method != "get" && !QUESTIONS.contains(&path);
     let headers: &[(&str, &str)] = match (is_change, method) {
         (false, _) => &[],
+        (true, "post") if is_compared => &[AUTHOR, REASON, IF_MATCH, KEY],
         (true, "post") => &[AUTHOR, REASON, KEY],
+        (true, _) if is_by_content => &[AUTHOR, REASON, KEY],
         (true, _) => &[AUTHOR, REASON, IF_MATCH, KEY],
     };
     let Value::Object(operation) = operation else {
@@ -280,6 +284,12 @@ fn add_common(path: &str, method: &str, operation: &mut Value) {
         }
     }
 }
+
+/// The operations with `POST` that change the document that their author has read.
+const COMPARED: [&str; 1] = ["roll_back"];
+
+/// The operations without `POST` on what never changes: its path says which content is meant.
+const BY_CONTENT: [&str; 1] = ["delete_modules"];
 
 /// The paths that are sent something and change nothing.
 pub(super) const QUESTIONS: [&str; 2] = ["/api/v1/config/validate", "/api/v1/explain"];

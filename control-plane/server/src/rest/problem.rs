@@ -28,7 +28,8 @@ pub(super) struct Problem {
     /// Every fault of what was sent, each with its place.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
-    /// The changes that were made meanwhile, where those are the problem; the newest first.
+    /// The changes that stand in the way, the newest first: those that were made meanwhile, or the
+    /// last ones of what the change does not fit. At most fifty revisions back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     changed_by: Vec<PastChange>,
     /// The answers of the Envoys, where they were asked.
@@ -175,7 +176,12 @@ impl Problem {
         problem
     }
 
-    /// The same problem with the changes that others have made meanwhile.
+    /// Whether what was sent is right in itself and does not fit what is there.
+    pub(super) fn is_conflict(&self) -> bool {
+        self.r#type == CONFLICT
+    }
+
+    /// The same problem with the changes that stand in the way.
     pub(super) fn with_changes(mut self, changed_by: Vec<PastChange>) -> Self {
         self.changed_by = changed_by;
         self

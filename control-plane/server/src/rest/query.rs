@@ -1,11 +1,12 @@
-//! The parameters of requests: only those that the description of the API lists, each once. One
-//! that was ignored would be believed.
+//! The parameters of requests, and the condition of those that change something: only what the
+//! description of the API lists, each parameter once. What was ignored would be believed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, MatchedPath, Query, Request, State};
 use axum::http::StatusCode;
+use axum::http::header::IF_MATCH;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -20,7 +21,16 @@ const MOST_CHARACTERS: usize = 100;
 
 /// The parameters that each method of each path takes, by the description of the API.
 #[derive(Debug, Default)]
-pub(super) struct KnownParameters(BTreeMap<String, BTreeSet<String>>);
+pub(super) struct KnownParameters(BTreeMap<String, OperationParameters>);
+
+/// The parameters that one operation takes.
+#[derive(Debug, Default)]
+struct OperationParameters {
+    /// Those of the query.
+    query: BTreeSet<String>,
+    /// Whether `If-Match` is compared with something.
+    if_match: bool,
+}
 
 impl KnownParameters {
     /// The parameters that this description lists.
@@ -29,18 +39,23 @@ impl KnownParameters {
         let paths = description["paths"].as_object().into_iter().flatten();
         for (path, item) in paths {
             for (method, operation) in item.as_object().into_iter().flatten() {
-                let parameters = operation["parameters"].as_array().into_iter().flatten();
-                let names = parameters
-                    .filter(|parameter| parameter["in"] == "query")
-                    .filter_map(|parameter| parameter["name"].as_str().map(ToOwned::to_owned))
-                    .collect();
-                known.insert(key(method, path), names);
+                let names = |place: &'static str| {
+                    let parameters = operation["parameters"].as_array().into_iter().flatten();
+                    parameters
+                        .filter(move |parameter| parameter["in"] == place)
+                        .filter_map(|parameter| parameter["name"].as_str())
+                };
+                let parameters = OperationParameters {
+                    query: names("query").map(ToOwned::to_owned).collect(),
+                    if_match: names("header").any(|name| name.eq_ignore_ascii_case("if-match")),
+                };
+                known.insert(key(method, path), parameters);
             }
         }
         Self(known)
     }
 
-    fn of_request(&self, request: &Request) -> Option<&BTreeSet<String>> {
+    fn of_request(&self, request: &Request) -> Option<&OperationParameters> {
         let path = request.extensions().get::<MatchedPath>()?;
         let method = match request.method().as_str() {
             "HEAD" => "GET",
@@ -67,12 +82,20 @@ pub(super) async fn check(
 
 fn refusal(known: &KnownParameters, request: &Request) -> Option<Problem> {
     let query = request.uri().query().unwrap_or_default();
-    let none = BTreeSet::new();
-    let known = known.of_request(request).unwrap_or(&none);
+    let none = OperationParameters::default();
+    let OperationParameters {
+        query: known,
+        if_match,
+    } = known.of_request(request).unwrap_or(&none);
+    let what = format!("`{} {}`", request.method(), request.uri().path());
+    if request.headers().contains_key(IF_MATCH) && !request.method().is_safe() && !if_match {
+        return Some(Problem::bad_request(format!(
+            "{what} is compared with nothing; nothing was done: leave `If-Match` out"
+        )));
+    }
     let mut seen = BTreeSet::new();
     for (name, _) in form_urlencoded::parse(query.as_bytes()) {
         let short: String = name.chars().take(MOST_CHARACTERS).collect();
-        let what = format!("`{} {}`", request.method(), request.uri().path());
         if !known.contains(&*name) {
             let takes = if known.is_empty() {
                 "takes no parameter, so not".to_owned()

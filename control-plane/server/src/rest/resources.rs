@@ -1,7 +1,7 @@
 //! `/api/v1/{kind}` and `/api/v1/{kind}/{name}` for every kind of resource that a document is made
 //! of: views on the document, and changes of it, by one table.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Json;
 use axum::extract::Path;
@@ -13,15 +13,18 @@ use gateway_document::{CheckedDocument, Format, parse};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use store::RevisionNumber;
 use utoipa::IntoParams;
 
 use super::body::Written;
 use super::change_headers::ChangeHeaders;
-use super::dry_run::{DryRun, make_or_try};
+use super::conflict;
+use super::dry_run::{Done, DryRun, make_or_try};
 use super::history;
 use super::paging::Page;
 use super::problem::{FieldError, Problem};
 use super::{secret_status, server_status};
+use crate::aside;
 use crate::gateway::{ChangeError, Edit, Gateway, Precondition};
 use crate::sections::{Kind, SectionChange, SectionEdit, SectionError, Shape, tag_of, with_status};
 
@@ -89,12 +92,6 @@ pub(super) async fn add(
     headers: ChangeHeaders,
     written: Written,
 ) -> Result<Response, Problem> {
-    if headers.tags.is_some() {
-        return Err(Problem::bad_request(
-            "a new resource is compared with nothing; leave `If-Match` out, or `PUT` it to its \
-             own path",
-        ));
-    }
     let given = resource_in(written).await?;
     let Some(name) = given.get("name").and_then(Value::as_str) else {
         return Err(malformed(
@@ -190,41 +187,83 @@ async fn change(
     let place = Place::default();
     let edit = edit_of(section, place.clone());
     let error = match make_or_try(gateway, edit, headers, dry_run).await {
-        Ok(answer) => return answer,
+        Ok(done) => {
+            let done = done?;
+            let tag = match &done {
+                Done::Made(report) => tag_after(kind, gateway, name, report.revision).await,
+                Done::Tried(_) => None,
+            };
+            return Ok(done.tagged(tag));
+        }
         Err(error) => error,
     };
-    match error {
-        ChangeError::Malformed(faults) => {
-            let errors = faults.0.into_iter().map(FieldError::from);
-            Err(Problem::invalid(place.relocate(errors)))
-        }
-        ChangeError::Invalid(problems) => {
-            let errors = problems.into_iter().map(FieldError::from);
-            Err(Problem::invalid(place.relocate(errors)))
-        }
+    let errors: Vec<FieldError> = match error {
+        ChangeError::Malformed(faults) => faults.0.into_iter().map(Into::into).collect(),
+        ChangeError::Invalid(problems) => problems.into_iter().map(Into::into).collect(),
         ChangeError::Section(
             error @ (SectionError::Taken { .. } | SectionError::Changed { .. }),
         ) => {
-            let by = history::last_change_of(gateway, kind, &name).await;
-            Err(Problem::from(error).told_by(by))
+            let by = history::last_changes_of(gateway, vec![(kind, name)]).await;
+            return Err(Problem::from(error).told_by(by.into_iter().next()));
         }
-        other => Err(other.into()),
-    }
+        other => return Err(other.into()),
+    };
+    let (errors, tried) = place.relocate(errors);
+    Err(conflict::misfit(gateway, errors, &tried).await)
 }
 
-/// Where the resource is in the document that was tried last: faults are told by the paths of what
-/// was sent.
+/// The entity tag that `GET` shows for a resource of this revision; none where it is gone.
+async fn tag_after(
+    kind: &'static Kind,
+    gateway: &Arc<Gateway>,
+    name: String,
+    revision: u64,
+) -> Option<String> {
+    let latest = gateway.latest();
+    let stored = if latest.revision.0 == revision {
+        None
+    } else {
+        let revision = gateway.store().revision(RevisionNumber(revision)).await;
+        Some(revision.ok()??)
+    };
+    let gateway = Arc::clone(gateway);
+    aside::run(move || {
+        let document = match stored {
+            Some(revision) => history::json(&revision),
+            None => as_json(&latest.document).ok()?,
+        };
+        let mut resource = kind.find(&document, &name)?;
+        Some(show_status(kind, &gateway, &name, &mut resource))
+    })
+    .await
+}
+
+/// The document that was tried last, and where the resource is in it: faults are told by the paths
+/// of what was sent.
 #[derive(Clone, Default)]
-struct Place(Arc<Mutex<Option<String>>>);
+struct Place(Arc<Mutex<Tried>>);
+
+#[derive(Default)]
+struct Tried {
+    document: Value,
+    place: Option<String>,
+}
 
 impl Place {
-    fn set(&self, place: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    fn set(&self, document: &Value, place: Option<String>) {
+        let document = document.clone();
+        *self.lock() = Tried { document, place };
     }
 
-    fn relocate(&self, errors: impl Iterator<Item = FieldError>) -> Vec<FieldError> {
-        let place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        errors
+    fn lock(&self) -> MutexGuard<'_, Tried> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The faults by the paths of what was sent, and the document that has the others.
+    fn relocate(&self, errors: Vec<FieldError>) -> (Vec<FieldError>, Value) {
+        let Tried { document, place } = std::mem::take(&mut *self.lock());
+        let errors = errors.into_iter();
+        let relocated = errors
             .map(|error| {
                 let inside = place
                     .as_deref()
@@ -243,7 +282,8 @@ impl Place {
                     },
                 }
             })
-            .collect()
+            .collect();
+        (relocated, document)
     }
 }
 
@@ -252,11 +292,12 @@ fn edit_of(section: SectionEdit, place: Place) -> Edit {
     Arc::new(move |built| {
         let mut document = serde_json::to_value(&**built.document).unwrap_or_default();
         section.apply(&mut document)?;
-        place.set(match section.change {
+        let at = match section.change {
             // Whatever is at fault now is what still refers to it.
             SectionChange::Remove => None,
             _ => section.kind.place(&document, &section.name),
-        });
+        };
+        place.set(&document, at);
         let document = parse(&document.to_string(), Format::Json)?;
         CheckedDocument::new(document).map_err(ChangeError::Invalid)
     })

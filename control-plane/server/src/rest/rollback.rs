@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::body::{Given, Written};
 use super::change_headers::ChangeHeaders;
-use super::dry_run::{DryRun, make_or_try};
+use super::dry_run::{DryRun, make_or_try_document};
 use super::problem::Problem;
 use super::query::Parameters;
 use super::versions::stored;
@@ -58,7 +58,7 @@ pub(super) async fn post(
     if headers.author.reason.is_empty() {
         headers.author.reason = format!("back to revision {number}");
     }
-    make_or_try(&gateway, edit, headers, dry_run).await?
+    make_or_try_document(&gateway, edit, headers, dry_run).await
 }
 
 async fn last_accepted(gateway: &Gateway) -> Result<u64, Problem> {

@@ -102,16 +102,18 @@ pub(super) fn of(gateway: &Gateway, name: &str) -> Option<Value> {
     let name: ServerName = name.parse().ok()?;
     let known = gateway.read();
     let server = known.desired.built.document.servers.get(&name)?;
-    let (state, since, reason) = match gateway.server_state(&known, &name) {
-        ServerState::Unknown => ("unknown", None, None),
-        ServerState::Up { since } => ("up", Some(timestamp(since)), None),
-        ServerState::Down { since, reason } => ("down", Some(timestamp(since)), Some(reason)),
+    let state = gateway.server_state(&known, &name);
+    let word = state.word();
+    let (since, reason) = match state {
+        ServerState::Unknown => (None, None),
+        ServerState::Up { since } => (Some(timestamp(since)), None),
+        ServerState::Down { since, reason } => (Some(timestamp(since)), Some(reason)),
     };
     let list = known.desired.lists.get(&name).map(|list| &**list);
     let endpoints = server.all_endpoints();
     let status = ServerStatus {
         endpoints: endpoints.map(|url| endpoint(gateway, &name, url)).collect(),
-        state,
+        state: word,
         since,
         reason,
         catalogue: list.map(|list| CatalogueStatus {

@@ -8,27 +8,37 @@ use envoy_types::pb::google::protobuf::Any;
 use gateway_document::{GroupName, did_you_mean};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::StoredGeneration;
+use store::{RevisionNumber, StoredGeneration};
 use utoipa::{IntoParams, ToSchema};
 use xds::{Resource, Snapshot};
 
 use super::nodes::word;
+use super::paging::Page;
 use super::problem::Problem;
 use super::query::Parameters;
-use crate::descriptors;
-use crate::gateway::{Gateway, group_selector};
+use super::versions;
+use crate::gateway::{Gateway, Rollout, group_selector, rollback};
 use crate::generation::Built;
+use crate::{aside, descriptors};
 
 /// Which resources are wanted; without anything, those that the connected Envoys are meant to have.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
+    /// The most resources in the answer, from 1 to 1000; 100 if left out.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
     /// A group of `rollout.groups`: what an Envoy of it gets that connects now.
     group: Option<String>,
     /// The name of a generation, or the beginning of it: the one that is desired or tried, or one
     /// of those that Envoys accepted last.
     generation: Option<String>,
+    /// The number of a revision: what it would give Envoys today, with the lists and the module of
+    /// today.
+    revision: Option<u64>,
 }
 
 /// All that Envoys are meant to have.
@@ -36,9 +46,12 @@ pub(super) struct Wanted {
 pub(super) struct EnvoySnapshot {
     generation: String,
     revision: u64,
-    /// The resources, endpoints as they are at the moment. A generation from the store has none:
-    /// they belong to no generation.
+    /// A page of the resources, endpoints as they are at the moment, or as a revision has them. A
+    /// generation from the store has none: they belong to no generation.
     resources: Vec<EnvoyResource>,
+    /// The cursor of the next page; missing on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }
 
 /// A resource as Envoy gets it.
@@ -61,21 +74,24 @@ pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Json<EnvoySnapshot>, Problem> {
-    match (wanted.group, wanted.generation) {
-        (None, None) => {
+    let page = Page::new(wanted.limit, wanted.cursor);
+    match (wanted.group, wanted.generation, wanted.revision) {
+        (None, None, None) => {
             let current = gateway.current();
-            shown(&gateway, &current, &current.snapshot)
+            shown(&gateway, &current, &current.snapshot, &page)
         }
-        (Some(group), None) => of_group(&gateway, &group),
-        (None, Some(name)) => of_generation(&gateway, &name).await,
-        (Some(_), Some(_)) => Err(Problem::bad_request(
-            "a group has the generation that it has; ask for one of the two",
+        (Some(group), None, None) => of_group(&gateway, &group, &page),
+        (None, Some(name), None) => of_generation(&gateway, &name, &page).await,
+        (None, None, Some(number)) => of_revision(&gateway, number, &page).await,
+        _ => Err(Problem::bad_request(
+            "a group has the generation that it has, and so has a revision; ask for one of \
+             `group`, `generation` and `revision`",
         )),
     }
     .map(Json)
 }
 
-fn of_group(gateway: &Gateway, name: &str) -> Result<EnvoySnapshot, Problem> {
+fn of_group(gateway: &Gateway, name: &str, page: &Page) -> Result<EnvoySnapshot, Problem> {
     let latest = gateway.latest();
     let groups = &latest.document.rollout.groups;
     let group = groups.iter().find(|(known, _)| known.as_str() == name);
@@ -100,7 +116,7 @@ fn of_group(gateway: &Gateway, name: &str) -> Result<EnvoySnapshot, Problem> {
         .iter()
         .find(|built| built.generation() == snapshot.generation())
         .ok_or_else(changed_meanwhile)?;
-    shown(gateway, built, &snapshot)
+    shown(gateway, built, &snapshot, page)
 }
 
 /// The generation in hand was replaced between two looks.
@@ -108,24 +124,52 @@ fn changed_meanwhile() -> Problem {
     Problem::busy("the generation was replaced meanwhile", "ask again")
 }
 
-async fn of_generation(gateway: &Gateway, name: &str) -> Result<EnvoySnapshot, Problem> {
+async fn of_revision(
+    gateway: &Gateway,
+    number: u64,
+    page: &Page,
+) -> Result<EnvoySnapshot, Problem> {
+    let revision = versions::stored(gateway, number).await?;
+    let number = revision.summary.number;
+    let document = aside::run(move || rollback::document_of(&revision)).await?;
+    let built = gateway.remade(number, Arc::new(document)).await?;
+    let resources = built.snapshot.resources().map(Arc::clone).collect();
+    EnvoySnapshot::of(built.generation().as_str(), number, resources, page)
+}
+
+async fn of_generation(
+    gateway: &Gateway,
+    name: &str,
+    page: &Page,
+) -> Result<EnvoySnapshot, Problem> {
     let is_it = |other: &str| !name.is_empty() && other.starts_with(name);
     let known = known(gateway);
     let mut found = known.iter();
     if let Some(built) = found.find(|built| is_it(built.generation().as_str())) {
-        return shown(gateway, built, &built.snapshot);
+        return shown(gateway, built, &built.snapshot, page);
     }
     let stored = gateway.store().accepted().await;
     let stored = stored.map_err(|error| Problem::store(&error))?;
     match stored.iter().find(|one| is_it(&one.generation)) {
-        Some(accepted) => from_store(accepted),
-        None => Err(Problem::nothing_there(
-            "there is no such generation",
-            format!(
-                "no generation `{name}` is desired, tried or among those that Envoys accepted \
-                 last; `GET /api/v1/version` shows today's"
-            ),
-        )),
+        Some(accepted) => from_store(accepted, page),
+        None => {
+            let state = gateway.read();
+            let mut rollouts = state.rollouts.iter();
+            let rollout = rollouts.find(|rollout| is_it(rollout.generation.as_str()));
+            let advice = rollout.map_or_else(
+                || "`GET /api/v1/version` shows today's".to_owned(),
+                |Rollout { revision, .. }| {
+                    format!("it was of revision {revision}; `?revision={revision}` makes it anew")
+                },
+            );
+            Err(Problem::nothing_there(
+                "there is no such generation",
+                format!(
+                    "no generation `{name}` is desired, tried or among those that Envoys accepted \
+                     last; {advice}"
+                ),
+            ))
+        }
     }
 }
 
@@ -144,29 +188,45 @@ fn shown(
     gateway: &Gateway,
     built: &Built,
     snapshot: &Arc<Snapshot>,
+    page: &Page,
 ) -> Result<EnvoySnapshot, Problem> {
     let live = gateway.publisher().live(snapshot);
-    let resources = live.resources().map(|resource| view(resource));
-    Ok(EnvoySnapshot {
-        generation: built.generation().to_string(),
-        revision: built.revision.0,
-        resources: resources.collect::<Result<_, _>>()?,
-    })
+    let resources = live.resources().map(Arc::clone).collect();
+    EnvoySnapshot::of(built.generation().as_str(), built.revision, resources, page)
 }
 
-fn from_store(accepted: &StoredGeneration) -> Result<EnvoySnapshot, Problem> {
+fn from_store(accepted: &StoredGeneration, page: &Page) -> Result<EnvoySnapshot, Problem> {
     let resources = accepted.resources.iter().map(|stored| {
         let resource = Resource::from_any(Any {
             type_url: stored.type_url.clone(),
             value: stored.value.clone(),
         });
-        view(&resource.map_err(|error| Problem::internal(&error))?)
+        resource
+            .map(Arc::new)
+            .map_err(|error| Problem::internal(&error))
     });
-    Ok(EnvoySnapshot {
-        generation: accepted.generation.clone(),
-        revision: accepted.revision.0,
-        resources: resources.collect::<Result<_, _>>()?,
-    })
+    let resources = resources.collect::<Result<_, _>>()?;
+    EnvoySnapshot::of(&accepted.generation, accepted.revision, resources, page)
+}
+
+impl EnvoySnapshot {
+    fn of(
+        generation: &str,
+        revision: RevisionNumber,
+        resources: Vec<Arc<Resource>>,
+        page: &Page,
+    ) -> Result<Self, Problem> {
+        let (resources, next_cursor) = page.of(resources, |resource| {
+            format!("{} {}", word(resource.resource_type()), resource.name())
+        })?;
+        let resources = resources.iter().map(|resource| view(resource));
+        Ok(Self {
+            generation: generation.to_owned(),
+            revision: revision.0,
+            resources: resources.collect::<Result<_, _>>()?,
+            next_cursor,
+        })
+    }
 }
 
 fn view(resource: &Resource) -> Result<EnvoyResource, Problem> {

@@ -15,8 +15,7 @@ use utoipa::ToSchema;
 
 use super::body::Written;
 use super::change_headers::ChangeHeaders;
-use super::config::stale;
-use super::dry_run::{DryRun, make_or_try};
+use super::dry_run::{DryRun, make_or_try_document};
 use super::policy_standing::{OnTheWay, PolicyBefore, PolicyStanding, StandingOfTool};
 use super::problem::Problem;
 use super::query::Parameters;
@@ -123,7 +122,7 @@ pub(super) async fn put(
         Some(revision) => change.to(revision),
         None => change,
     };
-    make(&gateway, edit, change, dry_run).await
+    make_or_try_document(&gateway, edit, change, dry_run).await
 }
 
 /// Reads the rule of a tool; with the revision that its author had read, where it is what `GET`
@@ -150,19 +149,5 @@ pub(super) async fn delete(
     Parameters(dry_run): Parameters<DryRun>,
     change: ChangeHeaders,
 ) -> Result<Response, Problem> {
-    make(&gateway, tool_policy::remove(name), change, dry_run).await
-}
-
-async fn make(
-    gateway: &Arc<Gateway>,
-    edit: Edit,
-    change: ChangeHeaders,
-    dry_run: DryRun,
-) -> Result<Response, Problem> {
-    let expected = change.precondition.clone();
-    match make_or_try(gateway, edit, change, dry_run).await {
-        Ok(answer) => answer,
-        Err(ChangeError::Stale(latest)) => Err(stale(gateway, latest, &expected).await),
-        Err(other) => Err(other.into()),
-    }
+    make_or_try_document(&gateway, tool_policy::remove(name), change, dry_run).await
 }

@@ -29,7 +29,7 @@ pub(super) struct Tools {
     /// The cursor of the next page; missing on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
-    /// The rules of the document that have no effect.
+    /// The rules of the document that have no effect; on each page the same.
     #[schema(value_type = Vec<Object>)]
     warnings: Vec<Warning>,
 }

@@ -10,6 +10,13 @@ fn document() -> Value {
         "tools": [{"name": "a"}, {"name": "b", "validate": "off"}],
         "clusters": [{"name": "c", "endpoints": ["127.0.0.1:1"], "max_connections": 3}],
         "defaults": {"access": "allow"},
+        "routes": [{"name": "r", "to": {"cluster": "c"}}],
+        "filters": [{"name": "f", "place": "after"}],
+        "module": {"sha256": "00"},
+        "listeners": [{"name": "l"}],
+        "secrets": {"s": {"env": "S"}},
+        "roles": {},
+        "rollout": {"waves": []},
     })
 }
 
@@ -50,9 +57,7 @@ fn it_changes_nothing_where_what_it_shows_is_put_back() {
                 .collect(),
         };
         for name in names {
-            let Some(shown) = kind.find(&document(), &name) else {
-                continue;
-            };
+            let shown = kind.find(&document(), &name).expect("it is there");
             let mut changed = document();
             let put = SectionEdit {
                 read: Some(vec![tag_of(&shown)]),
@@ -142,6 +147,22 @@ fn it_says_why_it_does_not_make_a_change() {
         let error = edit.apply(&mut changed).unwrap_err().to_string();
         assert!(error.contains(word), "{error}");
         assert_eq!(changed, document());
+    }
+}
+
+#[test]
+fn it_finds_the_resource_that_a_pointer_leads_into() {
+    let at = |pointer: &str| {
+        let found = resource_at(&document(), pointer);
+        found.map(|(kind, name)| (kind.name, name))
+    };
+    let of = |kind, name: &str| Some((kind, name.to_owned()));
+    assert_eq!(at("/tools/1/validate"), of("rules", "b"));
+    assert_eq!(at("/clusters/0/endpoints/0"), of("clusters", "c"));
+    assert_eq!(at("/servers/a~1b~01"), of("servers", "a/b~1"));
+    assert_eq!(at("/defaults/access"), of("defaults", ""));
+    for nothing in ["", "/", "/tools", "/tools/9", "/tools/x", "/nowhere/0"] {
+        assert_eq!(at(nothing), None, "{nothing}");
     }
 }
 

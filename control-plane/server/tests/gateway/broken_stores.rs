@@ -4,17 +4,23 @@ use std::path::Path;
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
 use crate::fake_server::{FakeServer, Speaks, tools};
 use crate::harness::{ControlPlane, document_with, folder, until};
+use crate::modules::{hash, upload};
 use crate::rollouts::version;
 use crate::waiting_changes::SHADOW;
+use crate::wasm;
 use crate::waves::{Fleet, WAVES};
 
-async fn execute(folder: &Path, sql: &str) {
+/// Writes into the store behind the control plane's back.
+pub async fn execute(folder: &Path, sql: &str) {
     let file = folder.join("control-plane.db");
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(file)
+        .foreign_keys(false);
     let mut store = SqliteConnection::connect_with(&options).await.unwrap();
     sqlx::query(AssertSqlSafe(sql))
         .execute(&mut store)
@@ -90,4 +96,33 @@ async fn it_takes_no_change_whose_lists_the_store_does_not_take() {
     let taken = control_plane.put_yaml("/api/v1/config", &document).await;
     assert_eq!(taken.status, StatusCode::OK, "{}", taken.text);
     control_plane.until_offered("data", &["a"]).await;
+}
+
+#[tokio::test]
+async fn it_keeps_and_takes_back_no_module_that_does_not_go_on_record() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let listed = || async { control_plane.get("/api/v1/modules").await.json["modules"].take() };
+    let module = wasm::other_filter();
+    refuse(folder.path(), "audit").await;
+    let refused = upload(&control_plane, &module).await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(listed().await, json!([]));
+    mend(folder.path()).await;
+    assert_eq!(
+        upload(&control_plane, &module).await.status,
+        StatusCode::CREATED
+    );
+    refuse(folder.path(), "audit").await;
+    let path = format!("/api/v1/modules/{}", hash(&module));
+    let refused = control_plane.delete(&path).await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(listed().await[0]["sha256"], hash(&module));
+    mend(folder.path()).await;
+    assert_eq!(
+        control_plane.delete(&path).await.status,
+        StatusCode::NO_CONTENT
+    );
+    let trail = control_plane.get("/api/v1/audit?kind=modules").await.json;
+    assert_eq!(trail["records"].as_array().unwrap().len(), 2, "{trail}");
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use control_plane::gateway::EVENT_KINDS;
 use futures::StreamExt as _;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -17,21 +18,21 @@ use crate::waves::{Fleet, SOAK, WAVES};
 const PATIENCE: Duration = Duration::from_secs(55);
 
 /// One who follows the events.
-struct Follower {
+pub struct Follower {
     body: std::pin::Pin<Box<dyn futures::Stream<Item = reqwest::Result<bytes::Bytes>> + Send>>,
     text: String,
 }
 
 /// One event as it was sent.
 #[derive(Debug)]
-struct Sent {
-    kind: String,
-    id: String,
-    data: Value,
+pub struct Sent {
+    pub kind: String,
+    pub id: String,
+    pub data: Value,
 }
 
 impl Follower {
-    async fn start(control_plane: &ControlPlane, last: Option<&str>) -> Self {
+    pub async fn start(control_plane: &ControlPlane, last: Option<&str>) -> Self {
         let mut request = control_plane.request(Method::GET, "/api/v1/events");
         if let Some(last) = last {
             request = request.header("last-event-id", last);
@@ -46,7 +47,7 @@ impl Follower {
     }
 
     /// The next event; none when the stream ends.
-    async fn next(&mut self) -> Option<Sent> {
+    pub async fn next(&mut self) -> Option<Sent> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let field = |name: &str| {
@@ -72,7 +73,7 @@ impl Follower {
     }
 
     /// The next event of this kind for which this holds.
-    async fn until(&mut self, kind: &str, holds: impl Fn(&Value) -> bool) -> Sent {
+    pub async fn until(&mut self, kind: &str, holds: impl Fn(&Value) -> bool) -> Sent {
         let mut seen = Vec::new();
         let found = async {
             loop {
@@ -141,6 +142,15 @@ async fn it_tells_of_envoys_revisions_and_rollouts_and_goes_on_where_a_reader_le
     assert_eq!(stranger.next().await.unwrap().kind, "lost");
 }
 
+#[test]
+fn it_describes_every_kind_of_event() {
+    let description = control_plane::rest::description();
+    let about = description["paths"]["/api/v1/events"]["get"].to_string();
+    for kind in EVENT_KINDS {
+        assert!(about.contains(&format!("`{kind}`")), "{kind}");
+    }
+}
+
 #[tokio::test]
 async fn it_tells_of_servers_that_come_and_go_and_of_tools_that_are_withheld() {
     let folder = folder();
@@ -164,6 +174,34 @@ async fn it_tells_of_servers_that_come_and_go_and_of_tools_that_are_withheld() {
         })
         .await;
     assert!(down.data["reason"].as_str().unwrap().len() > 10);
+}
+
+#[tokio::test]
+async fn it_tells_of_a_server_that_answers_again() {
+    let folder = folder();
+    let server = FakeServer::start(Speaks::Stateless, tools(&["a"])).await;
+    let document = document_with(&[("data", &server)]);
+    let control_plane = ControlPlane::start(folder.path(), &document).await;
+    let mut follower = Follower::start(&control_plane, None).await;
+    control_plane.until_offered("data", &["a"]).await;
+    server.fail(true);
+    follower
+        .until("endpoint", |data| data["state"] == "down")
+        .await;
+    follower
+        .until("server", |data| data["state"] == "down")
+        .await;
+    server.fail(false);
+    let endpoint = follower
+        .until("endpoint", |data| data["state"] == "up")
+        .await;
+    assert_eq!(endpoint.data["server"], "data");
+    assert_eq!(endpoint.data["endpoint"], server.url());
+    let up = follower.until("server", |data| data["state"] == "up").await;
+    assert_eq!(
+        (&up.data["server"], &up.data["reason"]),
+        (&"data".into(), &Value::Null)
+    );
 }
 
 #[tokio::test]

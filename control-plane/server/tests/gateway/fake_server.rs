@@ -41,6 +41,8 @@ struct Script {
     methods: Mutex<Vec<String>>,
     /// Whether every answer is an error.
     fails: Mutex<bool>,
+    /// Whether the answers to signs of life are.
+    fails_probes: Mutex<bool>,
     /// Whether every list has a tool of another name.
     is_restless: Mutex<bool>,
 }
@@ -70,6 +72,7 @@ impl FakeServer {
             tools: Mutex::new(tools),
             methods: Mutex::default(),
             fails: Mutex::default(),
+            fails_probes: Mutex::default(),
             is_restless: Mutex::default(),
         });
         let listener = TcpListener::bind(place.1).await.unwrap();
@@ -105,6 +108,11 @@ impl FakeServer {
         *self.script.fails.lock().unwrap() = fails;
     }
 
+    /// Has it answer who asks for a sign of life with an error, and list its tools all the same.
+    pub fn fail_probes(&self) {
+        *self.script.fails_probes.lock().unwrap() = true;
+    }
+
     /// Has it list another tool each time it is asked.
     pub fn list_another_each_time(&self) {
         *self.script.is_restless.lock().unwrap() = true;
@@ -121,15 +129,16 @@ const SESSION: &str = "a-session";
 async fn answer(State(script): State<Arc<Script>>, headers: HeaderMap, body: Bytes) -> Response {
     let message: Value = serde_json::from_slice(&body).unwrap();
     let method = message["method"].as_str().unwrap().to_owned();
+    let is_probe = method == "server/discover";
     // The control plane asks each endpoint again and again; that is no conversation.
-    if method != "server/discover" {
+    if !is_probe {
         script.methods.lock().unwrap().push(method.clone());
     }
     if *script.is_restless.lock().unwrap() {
         let asked = script.methods.lock().unwrap().len();
         *script.tools.lock().unwrap() = tools(&[&format!("tool_{asked}")]);
     }
-    if *script.fails.lock().unwrap() {
+    if *script.fails.lock().unwrap() || is_probe && *script.fails_probes.lock().unwrap() {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let text = |name| {

@@ -1,5 +1,6 @@
 //! Requests that are turned away before they are read.
 
+use control_plane::rest;
 use reqwest::{Method, StatusCode};
 
 use crate::described::operations;
@@ -140,6 +141,47 @@ async fn it_refuses_what_it_would_have_to_ignore() {
         let detail = answer.json["detail"].as_str().unwrap();
         assert!(detail.contains(header), "{detail}");
     }
+    assert_eq!(control_plane.get("/api/v1/version").await.json, before);
+}
+
+#[tokio::test]
+async fn it_compares_every_condition_that_it_describes_and_refuses_every_other() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let before = control_plane.get("/api/v1/version").await.json;
+    let description = rest::description();
+    let (mut compared, mut refused) = (0, 0);
+    for (method, path) in operations() {
+        if method == Method::GET {
+            continue;
+        }
+        let operation = &description["paths"][&path][method.as_str().to_ascii_lowercase()];
+        let parameters = operation["parameters"].as_array().unwrap();
+        let is_described = parameters.iter().any(|one| one["name"] == "If-Match");
+        let request = control_plane
+            .request(method.clone(), &path.replace(['{', '}'], ""))
+            .header("content-type", "application/json")
+            .header("if-match", "\"of another one\"");
+        // It would be taken, whatever is there.
+        let body = if path.ends_with("/rollback") {
+            r#"{"to": 1}"#
+        } else {
+            "{}"
+        };
+        let answer = Answer::of(request.body(body)).await;
+        if is_described {
+            let stale = StatusCode::PRECONDITION_FAILED;
+            assert_eq!(answer.status, stale, "{method} {path}: {}", answer.text);
+            compared += 1;
+        } else {
+            let bad = StatusCode::BAD_REQUEST;
+            assert_eq!(answer.status, bad, "{method} {path}: {}", answer.text);
+            let detail = answer.json["detail"].as_str().unwrap();
+            assert!(detail.contains("`If-Match`"), "{method} {path}: {detail}");
+            refused += 1;
+        }
+    }
+    assert!(compared > 20 && refused > 15, "{compared} {refused}");
     assert_eq!(control_plane.get("/api/v1/version").await.json, before);
 }
 

@@ -7,6 +7,7 @@ mod broken_stores;
 mod captured_log;
 mod catalogue;
 mod changes;
+mod conflicts;
 mod described;
 mod documents;
 mod endpoints;

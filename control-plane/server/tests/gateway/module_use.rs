@@ -11,6 +11,7 @@ use hyper_util::service::TowerToHyperService;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
+use crate::broken_stores::execute;
 use crate::changes::connected;
 use crate::harness::{ControlPlane, folder};
 use crate::modules::{DOCUMENT, hash, upload};
@@ -49,8 +50,10 @@ async fn it_names_no_module_that_somebody_has_taken_from_the_store() {
     let named = json!({"sha256": sha256});
     // As `portcullis store prune` does it, in a process of its own.
     let pruned = async || {
-        let removed = control_plane.gateway.store().remove_module(&sha256);
-        assert!(removed.await.unwrap());
+        for table in ["module", "module_content"] {
+            let sql = format!("DELETE FROM {table} WHERE sha256 = '{sha256}'");
+            execute(folder.path(), &sql).await;
+        }
     };
     upload(&control_plane, &module).await;
     pruned().await;

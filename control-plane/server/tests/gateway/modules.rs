@@ -73,10 +73,8 @@ async fn it_keeps_a_module_lists_it_and_gives_it_back_byte_for_byte() {
     let again = again.send().await.unwrap();
     assert_eq!(again.bytes().await.unwrap(), module);
     let audit = control_plane.get("/api/v1/audit").await.json;
-    assert_eq!(
-        audit["records"][0]["what"], "POST /api/v1/modules",
-        "{audit}"
-    );
+    let what = format!("POST /api/v1/modules sha256:{sha256}");
+    assert_eq!(audit["records"][0]["what"], what, "{audit}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::events::Follower;
 use crate::fake_server::{FakeServer, Speaks, tool, tools};
 use crate::harness::{Answer, ControlPlane, folder, until};
 
@@ -107,12 +108,15 @@ async fn it_keeps_the_old_schema_in_force_until_the_new_one_is_approved_also_ove
         .iter()
         .map(|record| &record["what"])
         .collect();
-    assert_eq!(
-        whats,
-        [
-            "POST /api/v1/servers/data/tools/b/approve",
-            "POST /api/v1/servers/data/tools/a/approve"
-        ]
+    let on_a = format!(
+        "POST /api/v1/servers/data/tools/a/approve sha256:{}",
+        waiting["hash"].as_str().unwrap()
+    );
+    assert_eq!(*whats[1], on_a);
+    let on_b = whats[0].as_str().unwrap();
+    assert!(
+        on_b.starts_with("POST /api/v1/servers/data/tools/b/approve sha256:"),
+        "{on_b}"
     );
     assert_eq!(trail["records"][0]["reason"], "looked at it");
     // What is approved stays so when the server lists it again, and what it had before does not.
@@ -144,18 +148,14 @@ async fn it_decides_about_nothing_but_the_definition_that_was_read() {
         assert_eq!(other.status, StatusCode::CONFLICT, "{}", other.text);
         assert_eq!(other.json["type"], "urn:portcullis:another-definition");
     }
-    for (path, status) in [
-        (
-            "/api/v1/servers/none/tools/a/approve",
-            StatusCode::NOT_FOUND,
-        ),
-        (
-            "/api/v1/servers/data/tools/none/reject",
-            StatusCode::CONFLICT,
-        ),
+    for (path, meant) in [
+        ("/api/v1/servers/date/tools/a/approve", "`data`"),
+        ("/api/v1/servers/data/tools/A/reject", "`a`"),
     ] {
         let answer = control_plane.post(path, &json!({})).await;
-        assert_eq!(answer.status, status, "{path}: {}", answer.text);
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        let meant = format!("did you mean {meant}");
+        assert!(answer.text.contains(&meant), "{path}: {}", answer.text);
     }
     let unread = decide(&control_plane, "a", "approve", r#"{"hash": "x"}"#).await;
     assert_eq!(unread.status, StatusCode::BAD_REQUEST, "{}", unread.text);
@@ -271,4 +271,36 @@ async fn it_offers_no_tool_of_a_server_that_is_not_what_the_document_requires() 
     drop(server);
     let control_plane = ControlPlane::start(folder.path(), "").await;
     assert_eq!(control_plane.offered("data").await, ["a"]);
+}
+
+#[tokio::test]
+async fn it_tells_of_definitions_that_change_wait_and_are_decided_about() {
+    let folder = folder();
+    let free = FakeServer::start(Speaks::Stateless, vec![tool("f", OLD)]).await;
+    let server = FakeServer::start(Speaks::Stateless, vec![tool("a", OLD)]).await;
+    let (free_url, url) = (free.url(), server.url());
+    let document =
+        format!("servers: {{free: {{url: '{free_url}'}}, data: {{url: '{url}', pin: true}}}}");
+    let control_plane = ControlPlane::start(folder.path(), &document).await;
+    control_plane.until_offered("data", &["a"]).await;
+    control_plane.until_offered("free", &["f"]).await;
+    let mut follower = Follower::start(&control_plane, None).await;
+    free.list(vec![tool("f", NEW)]);
+    let is = |tool: &'static str, state: &'static str| {
+        move |data: &Value| data["tool"] == tool && data["state"] == state
+    };
+    let changed = follower.until("tool", is("f", "changed")).await.data;
+    assert_eq!(changed["server"], "free");
+    server.list(vec![tool("a", NEW), tool("b", NEW)]);
+    let waits = follower.until("tool", is("a", "unreviewed")).await.data;
+    follower.until("tool", is("b", "unreviewed")).await;
+    decide(&control_plane, "a", "approve", "").await;
+    let approved = follower.until("tool", is("a", "approved")).await.data;
+    assert_eq!(approved["definition"], waits["definition"]);
+    assert_eq!(
+        (&approved["by"], &approved["reason"]),
+        (&json!("ada"), &json!("looked at it"))
+    );
+    decide(&control_plane, "b", "reject", "").await;
+    follower.until("tool", is("b", "rejected")).await;
 }

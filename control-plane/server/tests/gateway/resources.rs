@@ -1,5 +1,8 @@
 //! The resources that a document is made of: each read and changed by itself.
 
+use std::collections::BTreeSet;
+
+use control_plane::sections::KINDS;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -9,23 +12,36 @@ use crate::harness::{Answer, ControlPlane, document_with, folder};
 const DOCUMENT: &str = "
 servers: {data: {url: 'http://127.0.0.1:1/mcp'}}
 roles: {analyst: {claims: {groups: [analysts]}}}
-clusters: [{name: other, endpoints: ['127.0.0.1:2']}]
+clusters:
+  - {name: other, endpoints: ['127.0.0.1:2']}
+  - {name: reports, endpoints: ['127.0.0.1:3']}
 tools:
   - {name: first, match: {tool: a}, allow: [analyst]}
   - {name: second, match: {tool: b}, route: {cluster: other}}
+secrets: {token: {env: PATH}}
+routes: [{name: reports, match: {prefix: /reports}, to: {cluster: reports}}]
+filters:
+  - name: marks
+    envoy: envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
+    configuration: {mutations: {request_mutations: [{remove: x-debug}]}}
 ";
 
-/// Every resource of the document: the path of its list, and its name if it has one.
-const RESOURCES: &[(&str, &str)] = &[
-    ("listeners", "/mcp"),
-    ("servers", "/data"),
-    ("roles", "/analyst"),
-    ("rules", "/first"),
-    ("rules", "/second"),
-    ("clusters", "/other"),
-    ("endpoints", "/other"),
-    ("defaults", ""),
-    ("rollout", ""),
+/// Resources of the document, of every kind: the path of its list, its name if it has one, and a
+/// field that is changed, with its new value.
+const RESOURCES: &[(&str, &str, &str, &str)] = &[
+    ("listeners", "/mcp", "address", r#""127.0.0.1:10001""#),
+    ("servers", "/data", "labels", r#"{"team": "a"}"#),
+    ("secrets", "/token", "env", r#""HOME""#),
+    ("roles", "/analyst", "claims", r#"{"groups": ["others"]}"#),
+    ("rules", "/first", "timeout", r#""7s""#),
+    ("rules", "/second", "timeout", r#""7s""#),
+    ("clusters", "/other", "max_connections", "7"),
+    ("endpoints", "/other", "endpoints", r#"["127.0.0.1:7"]"#),
+    ("routes", "/reports", "match", r#"{"prefix": "/report"}"#),
+    ("module", "", "sha256", "null"),
+    ("filters", "/marks", "place", r#""after""#),
+    ("defaults", "", "validate", r#""shadow""#),
+    ("rollout", "", "ack_deadline", r#""7s""#),
 ];
 
 async fn put(control_plane: &ControlPlane, path: &str, tag: &str, body: &Value) -> Answer {
@@ -42,7 +58,10 @@ async fn put(control_plane: &ControlPlane, path: &str, tag: &str, body: &Value) 
 async fn it_takes_back_every_resource_that_it_shows() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), DOCUMENT).await;
-    for (kind, name) in RESOURCES {
+    let of_table: BTreeSet<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    let tried: BTreeSet<&str> = RESOURCES.iter().map(|(kind, ..)| *kind).collect();
+    assert_eq!(tried, of_table);
+    for (kind, name, ..) in RESOURCES {
         let path = format!("/api/v1/{kind}{name}");
         let shown = control_plane.get(&path).await;
         assert_eq!(shown.status, StatusCode::OK, "{path} {}", shown.text);
@@ -74,6 +93,37 @@ async fn it_takes_back_every_resource_that_it_shows() {
         control_plane.get("/api/v1/config").await.json["revision"],
         1
     );
+}
+
+#[tokio::test]
+async fn it_answers_a_change_with_the_tag_by_which_the_next_one_is_made() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), DOCUMENT).await;
+    for (kind, name, field, value) in RESOURCES {
+        let path = format!("/api/v1/{kind}{name}");
+        let shown = control_plane.get(&path).await;
+        let mut changed = shown.json.clone();
+        changed[*field] = serde_json::from_str(value).unwrap();
+        let tried = format!("{path}?dry_run=true");
+        let tried = put(&control_plane, &tried, "*", &changed).await;
+        assert_eq!((tried.status, tried.etag), (StatusCode::OK, None), "{path}");
+        let first = put(&control_plane, &path, &shown.etag.unwrap(), &changed).await;
+        assert_eq!(first.status, StatusCode::OK, "{path} {}", first.text);
+        let tag = first.etag.unwrap();
+        // The state of a server or of a secret may be another one by now.
+        let content = |tag: &str| tag.trim_matches('"').split('.').next().map(str::to_owned);
+        let now = control_plane.get(&path).await.etag.unwrap();
+        assert_eq!(content(&now), content(&tag), "{path}");
+        let second = put(&control_plane, &path, &tag, &shown.json).await;
+        assert_eq!(second.status, StatusCode::OK, "{path} {}", second.text);
+    }
+    let role = json!({"name": "new", "claims": {"groups": ["a"]}});
+    let added = control_plane.post("/api/v1/roles", &role).await;
+    let tag = added.etag.unwrap();
+    let changed = put(&control_plane, "/api/v1/roles/new", &tag, &role).await;
+    assert_eq!(changed.status, StatusCode::OK, "{}", changed.text);
+    let removed = control_plane.delete("/api/v1/roles/new").await;
+    assert_eq!((removed.status, removed.etag), (StatusCode::OK, None));
 }
 
 #[tokio::test]

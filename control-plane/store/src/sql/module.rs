@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{SqlStore, micros, natural, stored, time};
+use super::{SqlStore, audit, micros, natural, now, stored, time};
 use crate::database::{Row, Session};
-use crate::{Module, StoreError};
+use crate::{AuditEntry, Module, StoreError};
 
 const READ: &str = "read the modules";
 const WRITE: &str = "remember a module";
@@ -15,21 +15,25 @@ pub(super) async fn put(store: &SqlStore, module: &Module) -> Result<(), StoreEr
     session.commit().await
 }
 
-/// Remembers a module with its bytes, both or neither.
+/// Remembers a module with its bytes, and who gave them if they were not kept yet; all or nothing.
 pub(super) async fn keep(
     store: &SqlStore,
     module: &Module,
     content: &[u8],
+    entry: &AuditEntry,
 ) -> Result<(), StoreError> {
     let mut session = store.write(WRITE).await?;
     insert(&mut session, module).await?;
-    session
+    let kept = session
         .execute(
             "INSERT INTO module_content (sha256, value) VALUES ($1, $2) \
              ON CONFLICT (sha256) DO NOTHING",
             &[(&module.sha256).into(), content.into()],
         )
         .await?;
+    if kept > 0 {
+        audit::insert(&mut session, entry, now().1).await?;
+    }
     session.commit().await
 }
 
@@ -77,11 +81,18 @@ pub(super) async fn is_known(session: &mut Session, sha256: &str) -> Result<bool
     Ok(row.is_some())
 }
 
-pub(super) async fn remove(store: &SqlStore, sha256: &str) -> Result<bool, StoreError> {
+pub(super) async fn remove(
+    store: &SqlStore,
+    sha256: &str,
+    entry: &AuditEntry,
+) -> Result<bool, StoreError> {
     let mut session = store.write(WRITE).await?;
     let removed = session
         .execute("DELETE FROM module WHERE sha256 = $1", &[sha256.into()])
         .await?;
+    if removed > 0 {
+        audit::insert(&mut session, entry, now().1).await?;
+    }
     session.commit().await?;
     Ok(removed > 0)
 }

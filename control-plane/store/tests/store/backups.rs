@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use crate::answers::answer;
 use crate::places::Place;
 use crate::rollouts::rollout;
-use crate::samples::{accepted, append, by, catalogue, revisions};
+use crate::samples::{accepted, append, by, catalogue, deed, revisions};
 
 /// The name of the variable that turns this test program into a maker of backups in that folder.
 const VICTIM: &str = "STORE_TEST_BACK_UP_INTO";
@@ -60,7 +60,9 @@ async fn full(place: &Place) -> SqlStore {
         path: PathBuf::from("/modules/ab.wasm"),
         first_seen: OffsetDateTime::UNIX_EPOCH,
     };
-    store.keep_module(&module, b"\0asm").await.expect("kept");
+    let uploaded = deed("POST /api/v1/modules");
+    let kept = store.keep_module(&module, b"\0asm", &uploaded);
+    kept.await.expect("kept");
     let rejected = StoredRejectionChange::Rejected(StoredRejection {
         node: "envoy".to_owned(),
         type_url: "listener".to_owned(),

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use store::{
-    AuditEntry, Catalogue, ConfigStore, DefinitionReview, RawTool, ReviewState, RevisionNumber,
+    Catalogue, ConfigStore, DefinitionReview, RawTool, ReviewState, RevisionNumber,
     StoredGeneration,
 };
 use time::OffsetDateTime;
 
 use crate::places::Place;
-use crate::samples::{by, catalogue};
+use crate::samples::{by, catalogue, deed};
 
 on_each_database!(
     it_keeps_tools_byte_for_byte_and_in_order,
@@ -139,13 +139,7 @@ async fn it_keeps_what_was_decided_about_definitions_with_the_record_of_it(place
         ],
         ..catalogue("data", &[("a", "{}")]).about("{\"version\":\"1.2\"}".to_owned())
     };
-    let entry = AuditEntry {
-        who: "ada".to_owned(),
-        what: "POST /api/v1/servers/data/tools/a/reject".to_owned(),
-        revision: None,
-        origin: String::new(),
-        reason: "why".to_owned(),
-    };
+    let entry = deed("POST /api/v1/servers/data/tools/a/reject");
     {
         let store = place.open().await;
         store.put_reviewed(&reviewed, &entry).await.expect("put");

@@ -8,7 +8,7 @@ use store::{
 
 use crate::places::Place;
 use crate::rollouts::rollout;
-use crate::samples::{accepted, append, by, revisions};
+use crate::samples::{accepted, append, by, deed, revisions};
 use time::OffsetDateTime;
 
 on_each_database!(
@@ -91,8 +91,10 @@ async fn it_takes_back_uploaded_modules_that_no_revision_names(place: Place) {
         } else {
             long_ago
         };
-        let kept = store.keep_module(&module(letter, at), b"\0asm").await;
-        kept.expect("kept");
+        let uploaded = deed("POST /api/v1/modules sha256:x");
+        let module = module(letter, at);
+        let kept = store.keep_module(&module, b"\0asm", &uploaded);
+        kept.await.expect("kept");
     }
     store.put_module(&module("e", long_ago)).await.expect("put");
     let names_b = format!(r#"{{"module":{{"sha256":"{}"}}}}"#, "b".repeat(64));
@@ -137,7 +139,23 @@ async fn it_takes_back_uploaded_modules_that_no_revision_names(place: Place) {
             Err(error) => panic!("{error}"),
         }
     }
-    assert!(store.remove_module(&"b".repeat(64)).await.expect("removed"));
-    assert!(!store.remove_module(&"b".repeat(64)).await.expect("asked"));
+    let taken_back = deed("DELETE /api/v1/modules/b");
+    let remove = async || {
+        let sha256 = "b".repeat(64);
+        let removed = store.remove_module(&sha256, &taken_back);
+        removed.await.expect("removed")
+    };
+    assert!(remove().await);
+    let newest = store.audit(None, 1).await.expect("read");
+    assert_eq!(newest[0].entry, taken_back);
+    assert!(!remove().await);
+    // What was not there was not taken back either.
+    assert_eq!(store.audit(None, 1).await.expect("read"), newest);
+    let of_modules = store::AuditFilter {
+        kind: Some("modules".to_owned()),
+        ..store::AuditFilter::default()
+    };
+    let of_modules = store.find_audit(&of_modules, None, 9).await.expect("read");
+    assert_eq!(of_modules.len(), 5);
     assert_eq!(content("b").await.expect("read"), None);
 }

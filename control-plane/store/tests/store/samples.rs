@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use store::{
-    Catalogue, ConfigStore, NewRevision, RawTool, RevisionNumber, SqlStore, StoredGeneration,
-    StoredResource,
+    AuditEntry, Catalogue, ConfigStore, NewRevision, RawTool, RevisionNumber, SqlStore,
+    StoredGeneration, StoredResource,
 };
 use time::OffsetDateTime;
 
@@ -16,6 +16,17 @@ pub fn by(author: &str, document: &str) -> NewRevision {
         action: "PUT /api/v1/config".to_owned(),
         origin: "127.0.0.1".to_owned(),
         modules: Vec::new(),
+    }
+}
+
+/// The record of something that ada did.
+pub fn deed(what: &str) -> AuditEntry {
+    AuditEntry {
+        who: "ada".to_owned(),
+        what: what.to_owned(),
+        revision: None,
+        origin: String::new(),
+        reason: "why".to_owned(),
     }
 }
 
