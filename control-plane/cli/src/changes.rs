@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde_json::Value;
 
+use crate::answer::text;
 use crate::control_plane::{Asked, Request};
 use crate::output;
 
@@ -31,7 +32,34 @@ pub(crate) mod validate;
 
 /// Makes a change, and shows its outcome; while Envoys judge it, how many have taken it.
 pub(crate) async fn make(asked: &Asked, request: Request<'_>) -> anyhow::Result<ExitCode> {
-    asked.show_answer(outcome_of(asked, request).await, rows::outcome)
+    show(asked, outcome_of(asked, request).await)
+}
+
+/// Shows the outcome of a change, and tells what follows where that is not all.
+fn show(asked: &Asked, answer: anyhow::Result<Value>) -> anyhow::Result<ExitCode> {
+    let outcome = answer.as_ref().map(|answer| text(&answer["outcome"]));
+    let words = outcome.ok().and_then(|outcome| what_follows(&outcome));
+    let code = asked.show_answer(answer, rows::outcome)?;
+    if let Some(words) = words {
+        output::tell(words);
+    }
+    Ok(code)
+}
+
+/// The words for an outcome that is not the last of a change.
+fn what_follows(outcome: &str) -> Option<&'static str> {
+    Some(match outcome {
+        "rolling_out" => "further waves follow: `portcullis rollout show --watch` follows them",
+        "waiting" => {
+            "it waits until the rollout before it is over: `portcullis rollout show --watch` \
+             follows that"
+        }
+        "no_envoys" => "no Envoy is connected; the next one gets it",
+        "pending" => {
+            "no Envoy has acknowledged it yet: `portcullis status --watch` says how far it is"
+        }
+        _ => return None,
+    })
 }
 
 /// Makes a change, and tells its outcome; while Envoys judge it, shows how many have taken it.
@@ -53,4 +81,25 @@ pub(crate) fn text_of(file: &Path) -> anyhow::Result<String> {
         return Ok(text);
     }
     std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_what_follows_where_an_outcome_is_not_the_last() {
+        for (outcome, part) in [
+            ("rolling_out", "further waves"),
+            ("waiting", "the rollout before it"),
+            ("no_envoys", "no Envoy is connected"),
+            ("pending", "no Envoy has acknowledged"),
+        ] {
+            let words = what_follows(outcome).unwrap();
+            assert!(words.contains(part), "{words}");
+        }
+        for outcome in ["accepted", "partial", "unchanged", "superseded", ""] {
+            assert_eq!(what_follows(outcome), None);
+        }
+    }
 }

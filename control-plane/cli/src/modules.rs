@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::answer::{items, text, to_the_second};
 use crate::beginnings::{is_beginning, the_one};
 use crate::changes::make;
-use crate::control_plane::{Asked, Body, ChangeArguments, DocumentChange, segment};
+use crate::control_plane::{Asked, Body, ChangeArguments, ControlPlane, DocumentChange, segment};
 use crate::output;
 use crate::table::{Cell, Table};
 
@@ -71,13 +71,21 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let bytes = bytes.with_context(|| format!("cannot read `{}`", file.display()))?;
             let request = change.request(Method::POST, "modules");
             let request = request.with(Body::Module(bytes));
+            let control_plane = change.asked.control_plane()?;
+            let module = control_plane.send(request).await;
+            let is_new = match &module {
+                Ok(module) => !is_run(&control_plane, module).await,
+                Err(_) => false,
+            };
             let code = change
                 .asked
-                .show(request, |module| modules(&json!({"modules": [module]})))
-                .await?;
-            output::tell(
-                "no Envoy runs it yet: `portcullis modules use <SHA-256>`, or name it in `filters`",
-            );
+                .show_answer(module, |module| modules(&json!({"modules": [module]})))?;
+            if is_new {
+                output::tell(
+                    "no Envoy runs it yet: `portcullis modules use <SHA-256>`, or name it in \
+                     `filters`",
+                );
+            }
             Ok(code)
         }
         Command::List(List { asked }) => {
@@ -105,6 +113,13 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(code)
         }
     }
+}
+
+/// Whether the document names the module, or Envoys run it as the one of the start.
+async fn is_run(control_plane: &ControlPlane, module: &Value) -> bool {
+    let version = control_plane.get("version").await;
+    let runs = version.is_ok_and(|version| version["module"] == module["sha256"]);
+    runs || items(&module["named_at"]).next().is_some()
 }
 
 /// The hash of the module that is named by its beginning; anything else as it is.

@@ -190,16 +190,33 @@ def test_it_takes_modules_by_the_beginning_of_their_hashes(installation, directo
     build = another_build(installation.module.read_bytes(), "another build")
     file = directory / "build.wasm"
     file.write_bytes(build)
-    uploaded = portcullis("modules", "upload", str(file))
-    assert uploaded.returncode == 0, uploaded.stderr
+    for path, is_new in [(file, True), (installation.module, False)]:
+        uploaded = portcullis("modules", "upload", str(path))
+        assert uploaded.returncode == 0, uploaded.stderr
+        assert ("no Envoy runs it yet" in uploaded.stderr) == is_new
     beginning = hashlib.sha256(build).hexdigest()[:8]
     used = portcullis("modules", "use", beginning)
     assert "accepted" in used.stdout, used.stderr
     shown = portcullis("modules", "list").stdout
     assert "by default" not in shown
+    assert portcullis("modules", "upload", str(file)).stderr == ""
     assert "/module/sha256" in shown
     busy = portcullis("modules", "remove", beginning)
     assert (busy.returncode, "Envoys run the module" in busy.stderr) == (1, True), busy.stderr
+
+
+def test_it_says_why_the_newest_revision_is_not_in_force(managed, portcullis, occupied_port):
+    before = managed.control_plane.get("/api/v1/version").json["revision"]
+    listener = f"{{address: '127.0.0.1:{occupied_port}', servers: ['*']}}"
+    refused = portcullis("put", "listeners", "second", "--set", listener)
+    assert refused.returncode == 1, refused.stdout
+    lines = [words(line) for line in portcullis("status").stdout.splitlines()]
+    assert lines[0] == f"revision {before} in force"
+    expected = f"revision {before + 1} taken back Envoy `envoy`, listener `second`: "
+    assert lines[1].startswith(expected), lines
+    envoy = next(line for line in lines if line.startswith("envoy"))
+    nodes = words(portcullis("nodes").stdout.splitlines()[1])
+    assert (envoy.split()[2], nodes.split()[2]) == ("rejected", "rejected"), (envoy, nodes)
 
 
 def test_it_shows_colours_and_progress_on_a_terminal_alone(managed, installation, directory):

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::Args;
 use reqwest::Method;
 
-use super::{base_revision, progress, rows, text_of};
-use crate::answer::{Format, text};
+use super::{base_revision, progress, rows, show, text_of};
+use crate::answer::Format;
 use crate::control_plane::{Body, DocumentChange, Request};
 use crate::output;
 
@@ -47,15 +47,7 @@ pub(crate) async fn run(apply: Apply) -> anyhow::Result<ExitCode> {
         let request = with_document(change.request(Method::PUT, "config"));
         progress::while_envoys_answer(&control_plane, control_plane.send(request)).await
     };
-    let answer = answer.await;
-    let goes_on = answer.as_ref().is_ok_and(|answer| {
-        ["rolling_out", "waiting"].contains(&text(&answer["outcome"]).as_str())
-    });
-    let code = change.asked().show_answer(answer, rows::outcome)?;
-    if goes_on {
-        output::tell("further waves follow; `portcullis rollout show --watch` follows them");
-    }
-    Ok(code)
+    show(change.asked(), answer.await)
 }
 
 /// The request with the document, which has to be at the revision `base` if one is given.

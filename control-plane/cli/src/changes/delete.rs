@@ -6,7 +6,7 @@ use clap::Args;
 use reqwest::Method;
 
 use super::kinds::{Verb, resource_of, with_meant_kind};
-use super::{progress, rows};
+use super::{progress, show};
 use crate::control_plane::DocumentChange;
 
 /// The resource to take out.
@@ -37,8 +37,5 @@ pub(crate) async fn run(delete: Delete) -> anyhow::Result<ExitCode> {
         )
         .await
     };
-    delete
-        .change
-        .asked()
-        .show_answer(answer.await, rows::outcome)
+    show(delete.change.asked(), answer.await)
 }

@@ -89,7 +89,7 @@ fn misnamed(index: &Value, verb: Verb, kind: &str, name: Option<&str>) -> Option
             "`{kind}` is never missing: `portcullis put {kind} --set '{{}}'` puts what holds by \
              default in its place"
         )),
-        _ => Some(format!("`{kind}` are not changed by `portcullis {word}`")),
+        _ => Some(format!("`{kind}` cannot be changed by `portcullis {word}`")),
     }
 }
 
@@ -150,13 +150,13 @@ mod tests {
             Verb::Put,
             "nodes",
             Some("a"),
-            Some("not changed by `portcullis put`"),
+            Some("cannot be changed by `portcullis put`"),
         );
         check(
             Verb::Delete,
             "nodes",
             Some("a"),
-            Some("not changed by `portcullis delete`"),
+            Some("cannot be changed by `portcullis delete`"),
         );
     }
 }

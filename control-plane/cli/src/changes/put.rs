@@ -7,7 +7,7 @@ use clap::Args;
 use reqwest::Method;
 
 use super::kinds::{Verb, resource_of, with_meant_kind};
-use super::{progress, rows, text_of};
+use super::{progress, show, text_of};
 use crate::control_plane::{Body, DocumentChange};
 
 /// The resource to add or replace.
@@ -57,5 +57,5 @@ pub(crate) async fn run(put: Put) -> anyhow::Result<ExitCode> {
         )
         .await
     };
-    put.change.asked().show_answer(answer.await, rows::outcome)
+    show(put.change.asked(), answer.await)
 }

@@ -6,8 +6,7 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::json;
 
-use super::outcome_of;
-use super::rows;
+use super::{outcome_of, show};
 use crate::control_plane::{Body, DocumentChange};
 use crate::output;
 
@@ -35,7 +34,7 @@ pub(crate) async fn run(rollback: Rollback) -> anyhow::Result<ExitCode> {
     let trial_loosens = answer
         .as_ref()
         .is_ok_and(|answer| answer["loosens"] == true);
-    let code = asked.show_answer(answer, rows::outcome)?;
+    let code = show(asked, answer)?;
     if trial_loosens && !rollback.allow_loosening {
         output::tell("to make the change, add `--allow-loosening`");
     }

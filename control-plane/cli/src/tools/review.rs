@@ -7,9 +7,10 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::answer::{SHOWN, items, short, text, to_the_second};
+use crate::answer::{Format, SHOWN, items, short, text, to_the_second};
 use crate::beginnings::{is_beginning, the_one};
 use crate::control_plane::{Body, ChangeArguments, Request, segment};
+use crate::output;
 use crate::table::{Cell, Table, Tone};
 
 /// The tool, and what is decided about it.
@@ -49,11 +50,12 @@ pub(super) async fn run(review: Review) -> anyhow::Result<ExitCode> {
         Verdict { approve: true, .. } => "approve",
         Verdict { reject: true, .. } => "reject",
         _ => {
-            return review
-                .change
-                .asked
-                .show(Request::get(resource), definitions)
-                .await;
+            let asked = &review.change.asked;
+            let code = asked.show(Request::get(resource), definitions).await?;
+            if asked.format() == Format::Table {
+                output::tell("`--output yaml` shows the definitions themselves");
+            }
+            return Ok(code);
         }
     };
     let body = match &review.definition {
