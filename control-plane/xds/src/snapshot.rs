@@ -150,7 +150,7 @@ impl Snapshot {
     }
 
     /// Whether another resource refers to one of that type and name.
-    pub(crate) fn is_referred(&self, resource_type: ResourceType, name: &str) -> bool {
+    pub fn is_referred(&self, resource_type: ResourceType, name: &str) -> bool {
         let names = self.referred.get(&resource_type);
         names.is_some_and(|names| names.contains(name))
     }

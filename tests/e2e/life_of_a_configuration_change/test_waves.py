@@ -122,3 +122,20 @@ def test_it_takes_a_change_back_from_an_envoy_that_crashes_with_it(pair):
     assert "was lost twice" in pair.rollout()["reason"]
     until("it is as before", lambda: pair.configurations() == before)
     assert pair.attempts()[other] == attempts[other]
+
+
+def test_it_waits_for_an_envoy_that_dies_with_a_change_and_goes_on_when_it_is_back(pair):
+    answer = pair.gateway.change(with_limit(pair.gateway.control_plane.document()))
+    assert answer.json["outcome"] == "rolling_out", answer.body
+    canary, _ = pair.split()
+    envoy = pair.envoys[canary]
+    awaited = f"`{canary}` ended within a minute"
+    envoy.process.kill()
+    until("it is waited for", lambda: awaited in pair.rollout().get("gate", ""))
+    envoy.process.start()
+    envoy.wait_until_ready()
+    until("it is back", lambda: not pair.rollout().get("gate"))
+    rollout = pair.rollout()
+    assert (rollout["state"], rollout["wave"]) == ("soaking", 1)
+    pair.want("promote")
+    until("it is accepted", lambda: pair.rollout()["state"] == "accepted")

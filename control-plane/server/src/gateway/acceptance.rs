@@ -262,13 +262,11 @@ pub(super) fn judge(trial: &Trial<'_>, envoys: &[NodeSummary], now: Instant) -> 
             }
             EnvoyVerdict::Acked => {}
         }
+        let messages = rejected.into_iter().map(|resource| resource.message);
         answers.push(EnvoyAnswer {
             id: envoy.id.as_str().to_owned(),
             state,
-            messages: rejected
-                .into_iter()
-                .map(|resource| resource.message)
-                .collect(),
+            messages: messages.chain(trial.words_on_secrets(envoy)).collect(),
             broken,
         });
     }
@@ -339,6 +337,19 @@ impl Trial<'_> {
     /// The contents of the generation that an Envoy rejected.
     fn rejected_by(&self, envoy: &NodeSummary) -> Vec<RejectedResource> {
         rejected_of(self.snapshot, envoy)
+    }
+
+    /// An Envoy's words on the secrets of the generation that it rejected. They are no part of it,
+    /// and say why an Envoy does not get ready.
+    fn words_on_secrets<'e>(&'e self, envoy: &'e NodeSummary) -> impl Iterator<Item = String> + 'e {
+        let secrets = envoy.rejections.iter().filter(|content| {
+            let of = content.resource_type;
+            !of.is_judged() && self.snapshot.is_referred(of, &content.name)
+        });
+        secrets.map(|secret| {
+            let (of, name) = (secret.resource_type, &secret.name);
+            format!("{of} `{name}`: {}", secret.message.trim())
+        })
     }
 
     fn is_broken(&self, envoy: &NodeSummary) -> bool {

@@ -8,7 +8,8 @@ use store::{RevisionNumber, SqlStore};
 
 use crate::changes::{connected, node};
 use crate::fake_envoy::FakeEnvoy;
-use crate::harness::{ControlPlane, folder, until};
+use crate::fake_server::{FakeServer, Speaks, tools};
+use crate::harness::{ControlPlane, document_with, folder, until};
 use crate::rollouts::{DENY, FILTER, until_accepted, version};
 use crate::waiting_changes::SHADOW;
 
@@ -99,6 +100,28 @@ async fn it_ends_a_rollout_that_was_in_hand() {
     assert_eq!(rollouts["rollouts"][0]["state"], "superseded");
     let audit = control_plane.get("/api/v1/audit").await.json;
     assert_eq!(audit["records"][0]["what"], "start --start-from-revision 2");
+}
+
+#[tokio::test]
+async fn it_knows_the_tools_of_a_server_where_the_revision_says_that_it_is() {
+    let folder = folder();
+    let old = FakeServer::start(Speaks::Stateless, tools(&["a"])).await;
+    let new = FakeServer::start(Speaks::Stateless, tools(&["b"])).await;
+    let first = document_with(&[("data", &old)]);
+    let control_plane = ControlPlane::start(folder.path(), &first).await;
+    let envoy = connected(&control_plane, "one").await;
+    control_plane.until_offered("data", &["a"]).await;
+    until_accepted(&control_plane).await;
+    let moved = document_with(&[("data", &new)]);
+    let answer = control_plane.put_yaml("/api/v1/config", &moved).await;
+    assert_eq!(answer.json["outcome"], "accepted", "{}", answer.text);
+    control_plane.until_offered("data", &["b"]).await;
+    until_accepted(&control_plane).await;
+    // Neither of them is there to be asked again.
+    drop((control_plane, envoy, old, new));
+    assert_eq!(break_glass(folder.path(), 1).await, Ok(3));
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    assert_eq!(control_plane.offered("data").await, ["a"]);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Why a generation is taken back, and how that is put on record.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use store::AuditEntry;
 
@@ -23,8 +23,8 @@ const LOST: &str = "lost with an Envoy";
 pub(super) enum Cause {
     /// Envoys rejected these resources of it, or crashed with it.
     Rejected(Rejections),
-    /// These Envoys of a wave left it unanswered.
-    Silent(BTreeSet<String>),
+    /// These Envoys of a wave left it unanswered, with what they say all the same.
+    Silent(BTreeMap<String, Vec<String>>),
     /// The reports of Envoys of a wave go beyond a gate, in these words.
     Breached(String),
     /// Envoys of a wave ended soon after they took it, in these words.
@@ -97,13 +97,16 @@ impl Cause {
 }
 
 /// The Envoys of a wave that did not answer, as far as they are put on record.
-fn silence_of(nodes: &BTreeSet<String>) -> String {
+fn silence_of(nodes: &BTreeMap<String, Vec<String>>) -> String {
     /// As many names as somebody looks at; `GET /api/v1/rollouts` shows all of them.
     const MOST_NAMES: usize = 20;
     let names: Vec<String> = nodes
         .iter()
         .take(MOST_NAMES)
-        .map(|name| format!("`{name}`"))
+        .map(|(name, words)| match words.first() {
+            Some(word) => format!("`{name}` ({word})"),
+            None => format!("`{name}`"),
+        })
         .collect();
     let more = match nodes.len() - names.len() {
         0 => String::new(),

@@ -197,12 +197,10 @@ impl RolloutActor {
                 Some(Look::told(judgement, outcome, None, false))
             }
             Next::GoBack => {
-                let silent: BTreeSet<String> = judgement
-                    .envoys
-                    .iter()
-                    .filter(|envoy| envoy.state == EnvoyVerdict::Silent)
-                    .map(|envoy| envoy.id.clone())
-                    .collect();
+                let envoys = judgement.envoys.iter();
+                let silent = envoys.filter(|envoy| envoy.state == EnvoyVerdict::Silent);
+                let silent = silent.map(|envoy| (envoy.id.clone(), envoy.messages.clone()));
+                let silent = silent.collect();
                 let accepted = self.gateway.read().accepted.clone();
                 self.fall_back(current, accepted.as_ref(), &Cause::Silent(silent))
                     .await;

@@ -11,7 +11,7 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 use super::StartError;
-use super::remaking::{StoredLists, remade_as};
+use super::remaking::{StoredLists, read, remade_as};
 use crate::envoy::ModuleFile;
 use crate::gateway::rollouts::{Rollout, RolloutState};
 
@@ -61,14 +61,17 @@ pub async fn put_in_force(
     let newest = head.summary.number;
     let revision = store.revision(wanted).await?;
     let revision = revision.ok_or(BreakGlassError::Unknown { wanted, newest })?;
+    let accepted = store.accepted().await?;
+    // A server may have moved since: what it listed where the revision says that it is counts.
+    let document = read(&revision)?;
     let lists = StoredLists::new(store.catalogues().await?);
+    let lists = lists.with_those_of(&document, store, &accepted).await?;
     let number = if head.document == revision.document {
         newest
     } else {
         RevisionNumber(newest.0 + 1)
     };
     let built = remade_as(number, &revision, &lists, module)?;
-    let accepted = store.accepted().await?;
     if accepted == [built.to_stored()] {
         return Ok(number);
     }

@@ -52,6 +52,25 @@ impl StoredLists {
         self
     }
 
+    /// The same lists, and of each server of `document` that has been elsewhere since the last one
+    /// of these generations, the newest first, that one of its endpoints may have answered.
+    pub(super) async fn with_those_of(
+        mut self,
+        document: &GatewayDocument,
+        store: &dyn ConfigStore,
+        generations: &[StoredGeneration],
+    ) -> Result<Self, StartError> {
+        for parts in generations {
+            for (name, list) in lists_of(store, parts, &self).await?.unwrap_or_default() {
+                let server = document.servers.get(&name);
+                if server.is_some_and(|server| list.may_be_of(server)) {
+                    self.accepted.entry(name).or_insert(list);
+                }
+            }
+        }
+        Ok(self)
+    }
+
     /// The lists for a document: of each of its servers the latest that one of its endpoints may
     /// have answered. A server that had been moved when the last process ended has two. Of a pinned
     /// one it is there in any case: what was approved stays so, wherever the server is by now.
@@ -135,6 +154,39 @@ pub(super) async fn restore(
         tracing::warn!(path = %kept.path.display(), "the module of a stored generation is gone");
         return Ok(None);
     }
+    let Some(lists) = lists_of(store, parts, today).await? else {
+        return Ok(None);
+    };
+    let module = ModuleFile {
+        sha256: kept.sha256,
+        path: kept.path,
+        shelf: shelf.clone(),
+    };
+    let (number, document) = (parts.revision, read(&revision)?);
+    let built = match build(&today.schemas, number, document, &lists, module) {
+        Ok(built) => built,
+        Err(error) => {
+            tracing::error!(%error, revision = parts.revision.0, "a stored generation cannot be \
+                 read");
+            return Ok(None);
+        }
+    };
+    match built.with_stored_bytes(parts) {
+        Ok(built) => Ok(Some(built)),
+        Err(error) => {
+            tracing::error!(%error, generation = parts.generation, "a stored generation cannot be \
+                 served");
+            Ok(None)
+        }
+    }
+}
+
+/// The lists that a stored generation was made from; nothing where one is gone.
+async fn lists_of(
+    store: &dyn ConfigStore,
+    parts: &StoredGeneration,
+    today: &StoredLists,
+) -> Result<Option<Lists>, StartError> {
     let mut lists = Lists::new();
     for (server, list) in &parts.lists {
         let (Ok(name), Some(tools)) = (server.parse(), store.tool_list(&list.hash).await?) else {
@@ -160,28 +212,7 @@ pub(super) async fn restore(
         };
         lists.insert(name, Arc::new(KnownList::new(catalogue)));
     }
-    let module = ModuleFile {
-        sha256: kept.sha256,
-        path: kept.path,
-        shelf: shelf.clone(),
-    };
-    let (number, document) = (parts.revision, read(&revision)?);
-    let built = match build(&today.schemas, number, document, &lists, module) {
-        Ok(built) => built,
-        Err(error) => {
-            tracing::error!(%error, revision = parts.revision.0, "a stored generation cannot be \
-                 read");
-            return Ok(None);
-        }
-    };
-    match built.with_stored_bytes(parts) {
-        Ok(built) => Ok(Some(built)),
-        Err(error) => {
-            tracing::error!(%error, generation = parts.generation, "a stored generation cannot be \
-                 served");
-            Ok(None)
-        }
-    }
+    Ok(Some(lists))
 }
 
 /// An accepted revision with today's lists and module; as it was accepted, where that cannot be.
