@@ -111,7 +111,8 @@ class Variant:
         extension = self.wasm()
         settings = extension["typed_config"]["config"]
         settings["vm_config"]["code"]["local"]["filename"] = str(file)
-        settings["configuration"]["value"] = configuration
+        kind = "type.googleapis.com/google.protobuf.StringValue"
+        settings["configuration"] = {"@type": kind, "value": configuration}
         self.filters(extension)
         if not configuration:
             self.all_to({"match": {"prefix": "/"}, "route": TO_THE_SERVER})

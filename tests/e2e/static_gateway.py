@@ -86,7 +86,8 @@ def listener(
         if isinstance(filter_config, str)
         else json.dumps(filter_config, separators=(",", ":"))
     )
-    settings["configuration"]["value"] = text
+    kind = "type.googleapis.com/google.protobuf.StringValue"
+    settings["configuration"] = {"@type": kind, "value": text}
     return one
 
 

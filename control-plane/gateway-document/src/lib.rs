@@ -45,7 +45,9 @@ mod unique;
 mod unnamed_rule;
 mod warning;
 
-pub use catalogue::{Catalogue, CatalogueTool, SchemaText, ToolFlaw, WithholdingCause};
+pub use catalogue::{
+    Catalogue, CatalogueTool, SchemaText, ServerCatalogue, ToolFlaw, WithholdingCause,
+};
 pub use check::CheckedDocument;
 pub use document::*;
 pub use endpoint_path::{MCP_PATH, endpoint_paths};

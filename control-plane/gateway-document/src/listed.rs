@@ -34,7 +34,7 @@ impl<'a> ListedTools<'a> {
     pub(crate) fn of(parts: &'a Parts<'a>, catalogue: &'a Catalogue) -> Self {
         let mut by_name: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for server in parts.document.servers.keys() {
-            for tool in catalogue.get(server).into_iter().flatten() {
+            for tool in catalogue.get(server).iter().flat_map(|tools| tools.iter()) {
                 by_name
                     .entry(tool.name.as_str())
                     .or_default()
@@ -129,7 +129,7 @@ impl<'a> ListedTools<'a> {
     pub(crate) fn names_for(&self, rule: &Rule) -> impl Iterator<Item = &'a str> {
         let servers = self.servers_of(rule).into_iter();
         let lists = servers.filter_map(|server| self.catalogue.get(server));
-        lists.flatten().map(|tool| tool.name.as_str())
+        lists.flat_map(|tools| tools.iter().map(|tool| tool.name.as_str()))
     }
 }
 

@@ -1,9 +1,9 @@
 //! Document and catalogue to what the filter of one listener is given.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use policy_engine::SchemaCache;
 use policy_engine::wire::FilterConfig;
+use policy_engine::{CompileError, SchemaCache};
 
 use crate::catalogue::Catalogue;
 use crate::check::CheckedDocument;
@@ -14,6 +14,7 @@ mod config;
 mod origin;
 mod withheld;
 
+use config::Lists;
 use origin::{Origin, Origins};
 use withheld::Withheld;
 pub use withheld::WithheldTool;
@@ -47,54 +48,56 @@ pub fn resolve(
     schemas: &mut SchemaCache,
 ) -> Result<Resolved, Vec<Problem>> {
     let mut withheld = Withheld::default();
-    let tools = withheld.admit(document, listener, catalogue);
+    let mut lists = Lists::new();
+    for (server, _) in document.servers_of(listener) {
+        if let Some(catalogue) = catalogue.get(server) {
+            withheld.admit(server, catalogue);
+            lists.insert(server, catalogue.list(schemas));
+        }
+    }
     let newcomers = withheld.settle_names(document, listener, catalogue);
-    let mut config = config::config(document, listener, &tools, newcomers);
-    let origins = Origins::of(document, listener);
+    let mut config = config::config(document, listener, &lists, newcomers);
     loop {
-        let errors = match policy_engine::compile(&config, schemas) {
-            Ok(policy) => {
-                return Ok(Resolved {
-                    config,
-                    policy,
-                    withheld: withheld.into_sorted(),
-                });
-            }
-            Err(errors) => errors,
-        };
-        let before = config_tools(&config);
-        let mut problems = Vec::new();
-        let mut bad_schemas = BTreeMap::new();
-        for error in errors {
-            match origins.origin(&error.path) {
-                Origin::Document(path) => problems.push(Problem {
-                    path,
-                    reason: error.reason,
-                }),
-                Origin::CatalogueSchema { hash, rest } => {
-                    bad_schemas.entry(hash.to_owned()).or_insert_with(|| {
-                        format!("its input schema at `{rest}`: {}", error.reason)
-                    });
-                }
-                Origin::CatalogueTool { server, tool } => {
-                    withheld.withhold(&mut config, &server, &tool, &error.reason);
+        let policy = policy_engine::compile(&config, schemas).map_err(|errors| {
+            let origins = Origins::of(document, listener);
+            let of_document = errors.into_iter().map(|error| Problem {
+                path: origins.place(&error.path),
+                reason: error.reason,
+            });
+            of_document.collect::<Vec<_>>()
+        })?;
+        let flawed = policy.flawed_tools();
+        if flawed.is_empty() {
+            return Ok(Resolved {
+                config,
+                policy,
+                withheld: withheld.into_sorted(),
+            });
+        }
+        let origins = Origins::of(document, listener);
+        let mut problems: Vec<Problem> = Vec::new();
+        let mut told = BTreeSet::new();
+        let mut has_withheld = false;
+        for tool in flawed {
+            for CompileError { path, reason } in tool.errors {
+                match origins.origin(&path) {
+                    Origin::Document(path) => {
+                        if told.insert((path.clone(), reason.clone())) {
+                            problems.push(Problem { path, reason });
+                        }
+                    }
+                    Origin::CatalogueSchema { rest } => {
+                        let reason = format!("its input schema at `{rest}`: {reason}");
+                        withheld.withhold(&mut config, &tool.server, &tool.tool, &reason);
+                        has_withheld = true;
+                    }
                 }
             }
         }
-        withheld.withhold_schemas(&mut config, &bad_schemas);
         // The catalogue's faults are withheld; those that are left when nothing more can be
         // withheld are the document's.
-        if config_tools(&config) == before {
+        if !has_withheld {
             return Err(problems);
         }
     }
-}
-
-/// How many tools the filter is to know.
-fn config_tools(config: &FilterConfig) -> usize {
-    config
-        .servers
-        .values()
-        .map(|server| server.tools.len())
-        .sum()
 }

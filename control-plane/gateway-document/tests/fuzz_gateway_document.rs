@@ -1,6 +1,8 @@
 //! Whatever an operator sends, the document is read, checked and resolved without a panic, and what
 //! was read can be written and read again.
 
+use std::sync::Arc;
+
 use gateway_document::{
     Catalogue, CatalogueTool, CheckedDocument, Format, SchemaCache, parse, parse_tool_rule,
     resolve, warnings,
@@ -16,8 +18,8 @@ fn catalogue() -> Catalogue {
     let data = vec![tool("execute_query", 1), tool("list_tables", 2)];
     let math = vec![tool("execute_query", 2)];
     Catalogue::from([
-        ("data".parse().unwrap(), data),
-        ("math".parse().unwrap(), math),
+        ("data".parse().unwrap(), Arc::new(data.into())),
+        ("math".parse().unwrap(), Arc::new(math.into())),
     ])
 }
 

@@ -1,8 +1,11 @@
 //! A document and a catalogue become what the filter is given.
 
+use std::sync::Arc;
+
 use gateway_document::{
     Catalogue, CatalogueTool, CheckedDocument, Format, Problem, Resolved, SchemaCache, SchemaText,
-    ToolFlaw, WithheldTool, WithholdingCause, endpoint_paths, parse, resolve, warnings,
+    ServerCatalogue, ToolFlaw, WithheldTool, WithholdingCause, endpoint_paths, parse, resolve,
+    warnings,
 };
 use policy_engine::wire::{Credentials, Exchange};
 use serde_json::value::RawValue;
@@ -25,7 +28,10 @@ fn tool(name: &str, schema: &str) -> CatalogueTool {
 fn catalogue(servers: &[(&str, &[CatalogueTool])]) -> Catalogue {
     servers
         .iter()
-        .map(|(name, tools)| (name.parse().unwrap(), tools.to_vec()))
+        .map(|(name, tools)| {
+            let tools = ServerCatalogue::from(tools.to_vec());
+            (name.parse().unwrap(), Arc::new(tools))
+        })
         .collect()
 }
 
@@ -39,10 +45,11 @@ fn first(document: &CheckedDocument, catalogue: &Catalogue) -> Result<Resolved, 
 }
 
 fn tools(resolved: &Resolved, server: &str) -> Vec<String> {
-    resolved.config.servers[server]
-        .tools
-        .keys()
-        .cloned()
+    assert!(resolved.config.servers.contains_key(server));
+    let offered = resolved.policy.tool_names();
+    offered
+        .filter(|(_, of, _)| *of == server)
+        .map(|(_, _, tool)| tool.to_owned())
         .collect()
 }
 

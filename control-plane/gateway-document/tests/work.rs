@@ -1,5 +1,7 @@
 //! The work that checks take grows with what is written, not with the product of its parts.
 
+use std::sync::Arc;
+
 use gateway_document::{
     Catalogue, CatalogueTool, CheckedDocument, Format, GatewayDocument, Warning, parse, resolve,
     warnings,
@@ -140,7 +142,8 @@ fn tool(name: String) -> CatalogueTool {
 }
 
 fn catalogue(tools_of: impl Fn(usize) -> String) -> Catalogue {
-    let servers = (0..MANY).map(|i| (format!("s{i}").parse().unwrap(), vec![tool(tools_of(i))]));
+    let list = |i| Arc::new(vec![tool(tools_of(i))].into());
+    let servers = (0..MANY).map(|i| (format!("s{i}").parse().unwrap(), list(i)));
     servers.collect()
 }
 
@@ -225,7 +228,8 @@ fn it_withholds_many_tools_in_steps_that_grow_with_them() {
         )),
         ..tool(format!("t{i}"))
     });
-    let catalogue = [("s0".parse().unwrap(), tools.collect())].into();
+    let tools: Vec<CatalogueTool> = tools.collect();
+    let catalogue = [("s0".parse().unwrap(), Arc::new(tools.into()))].into();
     let mut schemas = gateway_document::SchemaCache::new();
     let listener = &document.listeners[0];
     let (resolved, steps) = taken_by(|| resolve(&document, listener, &catalogue, &mut schemas));

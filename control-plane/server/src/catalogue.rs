@@ -1,7 +1,10 @@
 //! The lists of the registered servers: asked for, kept byte for byte, and judged.
 
+use std::sync::Arc;
+
 use gateway_document::{
-    CatalogueTool, SchemaText, Server, ServerAbout, ServerName, ToolFlaw, WithholdingCause,
+    CatalogueTool, SchemaText, Server, ServerAbout, ServerCatalogue, ServerName, ToolFlaw,
+    WithholdingCause,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -32,7 +35,7 @@ pub struct KnownList {
     /// The list as it is kept.
     pub stored: Catalogue,
     /// The tools, each with the flaw that keeps it from being offered.
-    pub tools: Vec<CatalogueTool>,
+    pub tools: Arc<ServerCatalogue>,
     /// The words of the server about itself.
     pub about: ServerAbout,
 }
@@ -61,7 +64,7 @@ impl KnownList {
         Self {
             about: serde_json::from_str(&stored.about).unwrap_or_default(),
             stored,
-            tools,
+            tools: Arc::new(tools.into()),
         }
     }
 
@@ -105,17 +108,18 @@ impl KnownList {
     /// The tools as the document lets them be offered: none of a server that is not what it
     /// requires.
     #[must_use]
-    pub fn offered(&self, server: &Server) -> Vec<CatalogueTool> {
-        let mut tools = self.tools.clone();
-        if let Some(reason) = self.unmet(server) {
-            for tool in &mut tools {
-                tool.flaw.get_or_insert_with(|| ToolFlaw {
-                    cause: WithholdingCause::Requirements,
-                    reason: reason.clone(),
-                });
-            }
+    pub fn offered(&self, server: &Server) -> Arc<ServerCatalogue> {
+        let Some(reason) = self.unmet(server) else {
+            return Arc::clone(&self.tools);
+        };
+        let mut tools = self.tools.to_vec();
+        for tool in &mut tools {
+            tool.flaw.get_or_insert_with(|| ToolFlaw {
+                cause: WithholdingCause::Requirements,
+                reason: reason.clone(),
+            });
         }
-        tools
+        Arc::new(tools.into())
     }
 
     /// Whether a definition of the tool is in force.

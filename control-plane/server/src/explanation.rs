@@ -4,7 +4,7 @@
 use gateway_document::{ListenerName, Resolved, did_you_mean};
 use policy_engine::{
     Arguments, Decision, EndpointId, Explanation, Field, MessageForm, Policy, Principal, Refusal,
-    ToolId, Violation, compile_schema,
+    ToolId, Violation,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -296,13 +296,9 @@ fn schema_to_blame(
         return own;
     };
     let depth = resolved.policy.limits().max_depth;
-    let listed = explanation.input_schema.as_ref();
-    let listed = listed.and_then(|hash| resolved.config.schemas.get(hash));
-    let fits = listed.is_none_or(|schema| {
-        compile_schema(schema).is_ok_and(|schema| {
-            let arguments = arguments.unwrap_or("{}").as_bytes();
-            schema.validate(arguments, depth).is_ok()
-        })
+    let fits = resolved.policy.own_schema(tool).is_none_or(|schema| {
+        let arguments = arguments.unwrap_or("{}").as_bytes();
+        schema.validate(arguments, depth).is_ok()
     });
     match fits {
         true => deciding(built, "constraints", &explanation.constraints.rule, None),

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use policy_engine::slots::HashKey;
 use policy_engine::statistics::configuration_number;
-use policy_engine::wire::FilterConfig;
+use policy_engine::wire::travel;
 use policy_engine::{CompileErrors, Policy, SchemaCache, compile};
 use proxy_host::Metrics;
 use request_path::{Budgets, Settings};
@@ -39,7 +39,7 @@ impl VmState {
 /// Why a configuration was not taken.
 #[derive(Debug, Error)]
 pub enum ConfigureError {
-    /// Not the JSON of a `FilterConfig`.
+    /// The bytes are not a `FilterConfig`.
     #[error("the configuration is not a FilterConfig: {0}")]
     NotAConfiguration(String),
     /// It says something that cannot be.
@@ -58,17 +58,17 @@ impl Plugin {
     /// Compiles a configuration and makes room for its bodies.
     ///
     /// # Errors
-    /// The JSON is no valid `FilterConfig`; the previous one stays in force.
+    /// The bytes are no valid `FilterConfig`; the previous one stays in force.
     pub fn configure(
-        json: &[u8],
+        bytes: &[u8],
         vm: &mut VmState,
         host: &impl Metrics,
     ) -> Result<Self, ConfigureError> {
-        let config: FilterConfig = serde_json::from_slice(json)
+        let config = travel::decode(bytes, &mut vm.schemas)
             .map_err(|error| ConfigureError::NotAConfiguration(error.to_string()))?;
         let policy = compile(&config, &mut vm.schemas)?;
         let statistics = Statistics::new(&vm.metrics, &policy);
-        let number = configuration_number(Sha256::digest(json).into());
+        let number = configuration_number(Sha256::digest(travel::json_of(bytes)).into());
         statistics.configured(host, &config.listener, number);
         let settings = Settings::new(policy, HashKey(vm.hash_key), &vm.budgets);
         Ok(Self {

@@ -86,7 +86,10 @@ impl<'h, H: Host> Request<'h, H> {
                 Next::Hold => return Flow::Wait,
                 Next::Decide(tool) => {
                     let plugin = self.plugin.as_ref();
-                    begun = plugin.and_then(|plugin| plugin.statistics.begin(self.host, tool));
+                    begun = plugin.and_then(|plugin| {
+                        let policy = plugin.policy();
+                        plugin.statistics.begin(self.host, policy, tool)
+                    });
                     Event::Decide
                 }
                 Next::TimeOfDay => Event::TimeOfDay(self.host.now()),
@@ -130,7 +133,8 @@ impl<'h, H: Host> Request<'h, H> {
             Effect::AnswerOther { stream, reply } => {
                 if let Some(plugin) = &self.plugin {
                     let reason = reply.answer().reason();
-                    plugin.statistics.refused(self.host, None, reason);
+                    let policy = plugin.policy();
+                    plugin.statistics.refused(self.host, policy, None, reason);
                 }
                 reply.write(|reply| self.host.reply_to(stream, self.stream, reply));
             }
@@ -146,8 +150,10 @@ impl<'h, H: Host> Request<'h, H> {
     fn tell(&self, plugin: &Plugin, effect: Effect, begun: &mut Option<Duration>) {
         let (statistics, policy) = (&plugin.statistics, plugin.policy());
         match effect {
-            Effect::Called(tool) => statistics.decided(self.host, tool, begun.take()),
-            Effect::Shadowed(tool) => statistics.shadowed(self.host, tool),
+            Effect::Called(tool) => {
+                statistics.decided(self.host, policy, tool, begun.take());
+            }
+            Effect::Shadowed(tool) => statistics.shadowed(self.host, policy, tool),
             Effect::Passed { tool, rule } => {
                 let noted = NotedDecision {
                     decision: ALLOWED,
@@ -157,7 +163,7 @@ impl<'h, H: Host> Request<'h, H> {
                 plugin.access_notes.note(self.host, policy, noted);
             }
             Effect::Refused { tool, reason, rule } => {
-                statistics.refused(self.host, tool, reason);
+                statistics.refused(self.host, policy, tool, reason);
                 let noted = NotedDecision {
                     decision: reason,
                     tool,

@@ -75,8 +75,8 @@ impl KnownMetrics {
 #[derive(Debug)]
 pub(crate) struct Statistics {
     known: KnownMetrics,
-    /// The statistics of each tool, by [`ToolId::index`].
-    tools: Vec<ToolStatistics>,
+    /// The statistics of each tool that was called, by [`ToolId::index`].
+    tools: Vec<OnceCell<Box<ToolStatistics>>>,
     /// Refusals that name no tool.
     elsewhere: Refusals,
 }
@@ -103,17 +103,23 @@ struct Refusals {
 
 impl Statistics {
     pub(crate) fn new(known: &KnownMetrics, policy: &Policy) -> Self {
-        let tools = policy.tool_names().map(|(_, server, tool)| ToolStatistics {
-            calls: LazyMetric::new(),
-            untimed: Cell::new(0),
-            decision: LazyMetric::new(),
-            shadowed: LazyMetric::new(),
-            refusals: Refusals::new(tool_labels(server, tool)),
-        });
+        let mut tools = Vec::new();
+        tools.resize_with(policy.tool_count(), OnceCell::new);
         Self {
             known: known.clone(),
-            tools: tools.collect(),
+            tools,
             elsewhere: Refusals::new(NO_TOOL.to_owned()),
+        }
+    }
+
+    fn of(&self, policy: &Policy, tool: ToolId) -> Option<&ToolStatistics> {
+        let tool_statistics = self.tools.get(tool.index())?;
+        match tool_statistics.get() {
+            Some(known) => Some(known),
+            None => {
+                let (server, tool) = policy.tool_name(tool)?;
+                Some(tool_statistics.get_or_init(|| Box::new(ToolStatistics::new(server, tool))))
+            }
         }
     }
 
@@ -126,8 +132,13 @@ impl Statistics {
     }
 
     /// When the decision on a call of this tool begins, if it is one of those that are timed.
-    pub(crate) fn begin(&self, host: &impl Clock, tool: ToolId) -> Option<Duration> {
-        let tool = self.tools.get(tool.index())?;
+    pub(crate) fn begin(
+        &self,
+        host: &impl Clock,
+        policy: &Policy,
+        tool: ToolId,
+    ) -> Option<Duration> {
+        let tool = self.of(policy, tool)?;
         (tool.untimed.get() == 0).then(|| host.monotonic())
     }
 
@@ -135,10 +146,11 @@ impl Statistics {
     pub(crate) fn decided(
         &self,
         host: &(impl Metrics + Clock),
+        policy: &Policy,
         tool: ToolId,
         begun: Option<Duration>,
     ) {
-        let Some(tool) = self.tools.get(tool.index()) else {
+        let Some(tool) = self.of(policy, tool) else {
             return;
         };
         let of_tool = |kind, family| {
@@ -163,8 +175,8 @@ impl Statistics {
     }
 
     /// A call passed whose arguments do not fit, because validation is in shadow.
-    pub(crate) fn shadowed(&self, host: &impl Metrics, tool: ToolId) {
-        let Some(tool) = self.tools.get(tool.index()) else {
+    pub(crate) fn shadowed(&self, host: &impl Metrics, policy: &Policy, tool: ToolId) {
+        let Some(tool) = self.of(policy, tool) else {
             return;
         };
         let counter = tool.shadowed.get_or_init(|| {
@@ -177,11 +189,29 @@ impl Statistics {
     }
 
     /// A request was refused.
-    pub(crate) fn refused(&self, host: &impl Metrics, tool: Option<ToolId>, reason: &'static str) {
-        let tool = tool.and_then(|tool| self.tools.get(tool.index()));
+    pub(crate) fn refused(
+        &self,
+        host: &impl Metrics,
+        policy: &Policy,
+        tool: Option<ToolId>,
+        reason: &'static str,
+    ) {
+        let tool = tool.and_then(|tool| self.of(policy, tool));
         let refusals = tool.map_or(&self.elsewhere, |tool| &tool.refusals);
         if let Some(counter) = refusals.counter(host, &self.known, reason) {
             host.increment(counter);
+        }
+    }
+}
+
+impl ToolStatistics {
+    fn new(server: &str, tool: &str) -> Self {
+        Self {
+            calls: LazyMetric::new(),
+            untimed: Cell::new(0),
+            decision: LazyMetric::new(),
+            shadowed: LazyMetric::new(),
+            refusals: Refusals::new(tool_labels(server, tool)),
         }
     }
 }

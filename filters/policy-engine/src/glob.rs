@@ -12,6 +12,12 @@ impl Glob {
         Self(pattern.to_owned())
     }
 
+    /// The text that every name begins with which the pattern stands for.
+    #[must_use]
+    pub fn head(&self) -> &str {
+        self.0.split('*').next().unwrap_or_default()
+    }
+
     /// Whether the pattern stands for the whole name.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {

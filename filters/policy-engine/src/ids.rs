@@ -4,12 +4,13 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EndpointId(pub(crate) u32);
 
-/// A tool of the policy that gave it; means nothing to another policy. Consecutive from 0.
+/// A tool of the policy that gave it; means nothing to another policy. Less than
+/// [`Policy::tool_count`](crate::Policy::tool_count).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ToolId(pub(crate) u32);
 
 impl ToolId {
-    /// The tool's place in [`Policy::tool_names`](crate::Policy::tool_names).
+    /// The tool's place among all that the servers list.
     #[must_use]
     pub fn index(self) -> usize {
         self.0 as usize
@@ -19,6 +20,13 @@ impl ToolId {
 /// A rule of the policy that gave it; means nothing to another policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleId(pub(crate) u32);
+
+impl RuleId {
+    /// The rule's place among all.
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// The rules that decide about one call, field by field; none where a default does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

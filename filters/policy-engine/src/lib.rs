@@ -73,19 +73,23 @@ mod decision;
 mod explain;
 mod glob;
 mod ids;
+mod known_schema;
 mod method;
 mod policy;
 mod principal;
 mod rate;
 mod refusal;
 mod schema;
+mod schema_cache;
 pub mod settlement;
 pub mod slots;
 pub mod statistics;
 mod target;
+mod tool_list;
+mod tools;
 pub mod wire;
 
-pub use compile::{SchemaCache, compile};
+pub use compile::compile;
 pub use compile_error::{CompileError, CompileErrors};
 pub use decision::{
     Arguments, ArgumentsRead, Bucket, Decision, FEW_LIMITS, PendingLimits, Plan, Verdict, Write,
@@ -95,14 +99,17 @@ pub use explain::{ConditionalValue, ExplainedLimit, Explanation, Field};
 pub use glob::Glob;
 pub use ids::{EndpointId, RuleId, ToolId, Trace};
 pub use method::MessageForm;
-pub use policy::{Address, ArgumentsCheck, BodyLimits, Policy};
+pub use policy::{Address, BodyLimits, Policy};
 pub use principal::Principal;
 pub use rate::{BucketState, BucketTime, UnixNanos};
 pub use refusal::{Caller, Refusal};
 pub use schema::header_parameters::{ArgumentValue, HeaderParameter};
 pub use schema::violation::{MOST_VIOLATIONS, Violation, echo};
 pub use schema::{CheckProgress, Invalid, MAX_DEPTH, Schema, Validation};
+pub use schema_cache::SchemaCache;
 pub use target::TargetId;
+pub use tool_list::{InvalidToolList, ToolList};
+pub use tools::{ArgumentsCheck, FlawedTool};
 
 /// Compiles one schema, so that it can be tried without a configuration.
 ///

@@ -1,8 +1,7 @@
 //! The compiled policy and the way through it.
 
-mod arguments_check;
+mod endpoints;
 mod limits;
-mod tool;
 
 use crate::authority::{AllowedHosts, AllowedOrigins};
 use crate::candidates::Candidate;
@@ -12,12 +11,12 @@ use crate::ids::{EndpointId, RuleId, ToolId, Trace};
 use crate::method::{self, MessageForm};
 use crate::principal::Principal;
 use crate::refusal::{Caller, Refusal};
-use crate::schema::Invalid;
 use crate::schema::header_parameters::{self, ArgumentValue, HeaderParameter, Keys};
-use crate::target::{Target, TargetId};
+use crate::schema::{Invalid, Schema};
+use crate::target::TargetId;
+use crate::tools::{ArgumentsCheck, FlawedTool, Tools};
 use crate::wire::{self, Credentials, Exchange, Validate};
-pub use arguments_check::ArgumentsCheck;
-pub(crate) use tool::ToolPolicy;
+pub(crate) use endpoints::{EndpointPolicy, EndpointTools};
 
 /// A compiled configuration. Immutable; made by [`compile`](crate::compile()).
 #[derive(Debug)]
@@ -28,10 +27,7 @@ pub struct Policy {
     pub(crate) hosts: AllowedHosts,
     pub(crate) origins: AllowedOrigins,
     pub(crate) endpoints: Vec<EndpointPolicy>,
-    pub(crate) tools: Vec<ToolPolicy>,
-    pub(crate) targets: Vec<Target>,
-    /// The names of the rules, by their ids.
-    pub(crate) rules: Vec<String>,
+    pub(crate) tools: Tools,
 }
 
 /// The bounds of a request body.
@@ -54,16 +50,6 @@ pub struct Address<'p> {
     pub path: Option<&'p str>,
     /// The fate of the credentials that the caller sends to the gateway.
     pub credentials: Credentials,
-}
-
-/// One path and the names of the tools there.
-#[derive(Debug)]
-pub(crate) struct EndpointPolicy {
-    pub(crate) path: Vec<u8>,
-    pub(crate) exchange: Exchange,
-    pub(crate) forward: TargetId,
-    /// By the names that clients see, in the order of their bytes.
-    pub(crate) tools: Vec<(Vec<u8>, ToolId)>,
 }
 
 impl Policy {
@@ -108,7 +94,10 @@ impl Policy {
     #[must_use]
     pub fn forward(&self, endpoint: EndpointId) -> Option<Plan> {
         let target = self.endpoints.get(endpoint.0 as usize)?.forward;
-        Some(Plan::to(target, target.of(&self.targets)?.credentials))
+        Some(Plan::to(
+            target,
+            target.of(self.tools.targets.all())?.credentials,
+        ))
     }
 
     /// How messages and their answers travel at an endpoint.
@@ -125,7 +114,7 @@ impl Policy {
         let stream = self.endpoints.get(endpoint.0 as usize);
         let stream = stream.filter(|endpoint| !endpoint.exchange.is_streamable());
         let id = stream.map_or(plan.target(), |endpoint| endpoint.forward);
-        let target = id.of(&self.targets)?;
+        let target = id.of(self.tools.targets.all())?;
         Some(Address {
             target: id,
             cluster: &target.cluster,
@@ -138,29 +127,31 @@ impl Policy {
     #[must_use]
     pub fn cluster(&self, target: TargetId) -> &str {
         target
-            .of(&self.targets)
+            .of(self.tools.targets.all())
             .map_or("", |target| &target.cluster)
     }
 
     /// The path of the server's MCP endpoint; empty where the id is of another policy.
     #[must_use]
     pub fn path(&self, target: TargetId) -> &str {
-        target.of(&self.targets).map_or("", |target| &target.path)
+        target
+            .of(self.tools.targets.all())
+            .map_or("", |target| &target.path)
     }
 
     /// The name of the server that a target belongs to; empty where the id is of another policy.
     #[must_use]
     pub fn server(&self, target: TargetId) -> &str {
-        target.of(&self.targets).map_or("", |target| &target.server)
+        target
+            .of(self.tools.targets.all())
+            .map_or("", |target| &target.server)
     }
 
     /// The name of a rule; empty where the id is of another policy.
     #[must_use]
     pub fn rule_name(&self, rule: RuleId) -> &str {
-        let name = usize::try_from(rule.0)
-            .ok()
-            .and_then(|rule| self.rules.get(rule));
-        name.map_or("", String::as_str)
+        let rule = self.tools.rules.get(rule.index());
+        rule.map_or("", |rule| &rule.name)
     }
 
     /// The refusal of a message that is no tool call, where `access: deny` closes its method.
@@ -177,30 +168,65 @@ impl Policy {
     pub fn tool(&self, endpoint: EndpointId, name: &[u8]) -> Result<ToolId, Refusal> {
         self.endpoints
             .get(endpoint.0 as usize)
-            .and_then(|endpoint| {
-                let place = endpoint
-                    .tools
-                    .binary_search_by(|(known, _)| known.as_slice().cmp(name))
-                    .ok()?;
-                endpoint.tools.get(place)
-            })
-            .map(|(_, tool)| *tool)
+            .and_then(|endpoint| endpoint.tools.find(name, &self.tools))
             .ok_or_else(|| Refusal::unknown_tool(name))
     }
 
-    /// Every tool with its server's name and its own, in the order of their ids, which is that of
-    /// these names.
+    /// Every tool that can be called somewhere, with its server's name and its own, in the order of
+    /// their ids, which is that of these names.
     pub fn tool_names(&self) -> impl Iterator<Item = (ToolId, &str, &str)> {
-        (0..)
-            .zip(&self.tools)
-            .map(|(id, tool)| (ToolId(id), tool.explanation.server.as_str(), tool.name()))
+        let offered = self.tools.offered();
+        offered.map(|(id, server, tool)| (id, server.name.as_str(), &*tool.name))
+    }
+
+    /// How many ids of tools there may be: each is less than this.
+    #[must_use]
+    pub fn tool_count(&self) -> usize {
+        self.tools.len()
+    }
+
+    /// The name of a tool's server, and the server's own name of it.
+    #[must_use]
+    pub fn tool_name(&self, tool: ToolId) -> Option<(&str, &str)> {
+        let (server, tool) = self.tools.place(tool)?;
+        Some((&server.name, &tool.name))
+    }
+
+    /// The tool of a server by its own name, where it can be called somewhere.
+    #[must_use]
+    pub fn find_tool(&self, server: &str, tool: &str) -> Option<ToolId> {
+        let server = self.tools.server_place(server)?;
+        let server = self.tools.servers().get(server)?;
+        let place = server.list.position(tool.as_bytes())?;
+        server.offers(tool).then(|| server.id(place))
+    }
+
+    /// The tools that the rule at a place of the configuration matches.
+    pub fn tools_of_rule(&self, place: usize) -> impl Iterator<Item = ToolId> {
+        let rule = self.tools.rules.get(place).into_iter();
+        rule.flat_map(|rule| self.tools.matched_by(rule))
+    }
+
+    /// The schema that the tool's server lists, as far as the engine can check it.
+    #[must_use]
+    pub fn own_schema(&self, tool: ToolId) -> Option<&Schema> {
+        let (_, listed) = self.tools.place(tool)?;
+        let own = listed.schema.as_ref()?.schema.as_ref()?;
+        own.compiled().ok().map(|schema| &**schema)
+    }
+
+    /// The tools of lists that travel beside the configuration whose arguments are to be checked
+    /// and cannot be: calls of them are refused. Compiles the schemas that nobody has needed yet.
+    #[must_use]
+    pub fn flawed_tools(&self) -> Vec<FlawedTool> {
+        self.tools.flawed()
     }
 
     /// The refusal of a caller who may not call the tool whatever the arguments are: what
     /// [`Self::decide`] will say, too, for a host that need not read them then.
     #[must_use]
     pub fn closed_to(&self, tool: ToolId, principal: &Principal) -> Option<Refusal> {
-        let tool = self.tools.get(tool.index())?;
+        let tool = self.tools.get(tool)?;
         let Candidate { value, rule } = tool.access.first(principal);
         if value.admits(principal) {
             return None;
@@ -219,15 +245,22 @@ impl Policy {
     /// the id is of another policy.
     #[must_use]
     pub fn trace(&self, tool: ToolId, principal: &Principal) -> Option<Trace> {
-        Some(self.tools.get(tool.index())?.trace(principal))
+        Some(self.tools.get(tool)?.trace(principal))
     }
 
     /// Whether [`Self::decide`] must see the arguments of a caller's call of the tool. If not,
     /// [`Arguments::NotRead`] will do.
     #[must_use]
     pub fn needs_arguments(&self, tool: ToolId, principal: &Principal) -> bool {
-        let tool = self.tools.get(tool.index());
+        let tool = self.tools.get(tool);
         tool.is_some_and(|tool| tool.checks(principal))
+    }
+
+    /// Begins to check the arguments of a caller's call of this tool; nothing where no schema asks
+    /// for them.
+    #[must_use]
+    pub fn begin_check(&self, tool: ToolId, principal: &Principal) -> Option<ArgumentsCheck> {
+        self.tools.get(tool)?.begin_check(principal)
     }
 
     /// Whether the call passes: rights first, then arguments, then limits, so that a refused call
@@ -245,18 +278,24 @@ impl Policy {
         arguments: Arguments<'_>,
         check: Option<ArgumentsCheck>,
     ) -> Decision {
-        let Some(tool) = self.tools.get(id.index()) else {
+        let Some(tool) = self.tools.get(id) else {
             return Decision::Refuse(Refusal::unknown_tool(b"?"));
         };
         if let Some(refusal) = self.closed_to(id, principal) {
             return Decision::Refuse(refusal);
         }
-        let target_id = tool.target.first(principal).value;
-        let Some(target) = target_id.of(&self.targets) else {
+        if tool.is_uncheckable(principal) {
+            return Decision::Refuse(Refusal::Uncheckable {
+                tool: tool.name().to_owned(),
+            });
+        }
+        let target = tool.target.first(principal).value;
+        let target = target.and_then(|id| Some((id, id.of(self.tools.targets.all())?)));
+        let Some((target, reached)) = target else {
             return Decision::Refuse(Refusal::unknown_tool(b"?"));
         };
         let timeout = tool.timeout.first(principal).value;
-        let plan = Plan::to(target_id, target.credentials);
+        let plan = Plan::to(target, reached.credentials);
         let mut plan = plan.calling(id, tool.trace(principal), timeout);
         if tool.checks(principal) {
             let arguments = match arguments {
@@ -294,7 +333,7 @@ impl Policy {
     /// even where [`Self::decide`] need not see them.
     #[must_use]
     pub fn repeats_arguments(&self, tool: ToolId) -> bool {
-        let tool = self.tools.get(tool.index());
+        let tool = self.tools.get(tool);
         tool.is_some_and(|tool| !tool.headers.is_empty())
     }
 
@@ -309,7 +348,7 @@ impl Policy {
         principal: &Principal,
         arguments: Arguments<'a>,
     ) -> Result<Vec<(&'p HeaderParameter, ArgumentValue<'a>)>, Refusal> {
-        let Some(tool) = self.tools.get(tool.index()) else {
+        let Some(tool) = self.tools.get(tool) else {
             return Ok(Vec::new());
         };
         if tool.headers.is_empty() {
@@ -337,6 +376,6 @@ impl Policy {
     /// another policy.
     #[must_use]
     pub fn explain(&self, tool: ToolId) -> Option<&Explanation> {
-        self.tools.get(tool.index()).map(|tool| &tool.explanation)
+        self.tools.get(tool).map(|tool| &tool.explanation)
     }
 }

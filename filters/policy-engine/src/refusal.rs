@@ -39,6 +39,11 @@ pub enum Refusal {
         /// The tool's own name.
         tool: String,
     },
+    /// The tool's arguments are to be checked, and the schema for that cannot be used.
+    Uncheckable {
+        /// The tool's own name.
+        tool: String,
+    },
     /// The caller has called too often.
     Limited {
         /// The tool's own name.
@@ -86,6 +91,7 @@ impl Refusal {
             Self::ClosedMethod { .. } => "closed_method",
             Self::BadArguments { .. } => "bad_arguments",
             Self::ArgumentsNotRead { .. } => "arguments_not_read",
+            Self::Uncheckable { .. } => "uncheckable",
             Self::Limited { .. } => "limited",
         }
     }
@@ -142,6 +148,10 @@ impl Refusal {
                      one smaller request"
                 )
             }
+            Self::Uncheckable { tool } => format!(
+                "this gateway cannot check the arguments of tool `{tool}`, so it passes no call of \
+                 it; tell its operator"
+            ),
             Self::Limited {
                 tool,
                 rate,

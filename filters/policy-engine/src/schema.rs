@@ -58,7 +58,11 @@ impl Schema {
     /// # Errors
     /// Everything that is wrong with it, or that the engine does not check yet.
     pub fn compile(text: &RawValue) -> Result<Self, CompileErrors> {
-        compile::compile(text.get())
+        Self::compile_text(text.get())
+    }
+
+    pub(crate) fn compile_text(text: &str) -> Result<Self, CompileErrors> {
+        compile::compile(text)
     }
 
     /// Checks the bytes of one JSON value: whether they can be read, and whether they fit.
@@ -95,7 +99,7 @@ impl Schema {
     }
 
     /// The properties that clients repeat in headers by a schema that nothing is checked against.
-    pub(crate) fn header_parameters_unchecked(text: &RawValue) -> Arc<[HeaderParameter]> {
-        compile::header_parameters(text.get())
+    pub(crate) fn header_parameters_unchecked(text: &str) -> Arc<[HeaderParameter]> {
+        compile::header_parameters(text)
     }
 }

@@ -41,9 +41,15 @@ impl Targets {
         })
     }
 
+    /// The id of a target that is there.
+    pub(crate) fn find(&self, (server, cluster): (&str, &str)) -> Option<TargetId> {
+        let key = (server.to_owned(), cluster.to_owned());
+        self.ids.get(&key).copied()
+    }
+
     /// The targets, by their ids.
-    pub(crate) fn into_vec(self) -> Vec<Target> {
-        self.all
+    pub(crate) fn all(&self) -> &[Target] {
+        &self.all
     }
 }
 

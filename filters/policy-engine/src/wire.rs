@@ -9,12 +9,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+mod named_list;
+pub mod travel;
+
+pub use named_list::NamedList;
+
 /// The request header by which a listener's MCP route finds the cluster of a message that may pass.
 /// Only the filter sets it, and a client's own never reaches a route.
 pub const CLUSTER_HEADER: &str = "x-portcullis-cluster";
 
-/// The version of the wire form that this engine reads.
-pub const VERSION: u32 = 1;
+/// The version of the wire form that this engine writes, and the newest that it reads.
+pub const VERSION: u32 = 2;
+
+/// The oldest version of the wire form that this engine reads: it knows no [`Server::list`].
+pub const OLDEST_VERSION: u32 = 1;
 
 /// The custom section of a module that holds its [`ModuleManifest`], as JSON.
 pub const MANIFEST_SECTION: &str = "portcullis.module";
@@ -35,7 +43,7 @@ pub struct ModuleManifest {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FilterConfig {
-    /// The version of the wire form: [`VERSION`].
+    /// The version of the wire form: [`OLDEST_VERSION`] to [`VERSION`].
     pub version: u32,
     /// The name of the listener that this filter serves.
     pub listener: String,
@@ -157,9 +165,16 @@ pub struct Server {
     /// The fate of the credentials that callers send to the gateway.
     #[serde(default, skip_serializing_if = "Credentials::stay_home")]
     pub credentials: Credentials,
-    /// Its tools, by the names that it gave them.
-    #[serde(default)]
+    /// Its tools, by the names that it gave them, where they are written out here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tools: BTreeMap<String, Tool>,
+    /// Its tools, where they travel beside the configuration. Whoever sends them has compiled their
+    /// schemas: one is compiled when a call first needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<NamedList>,
+    /// The tools of the list that are refused all the same.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub withheld: BTreeSet<String>,
 }
 
 /// The fate of the credentials (`Authorization`, `Proxy-Authorization`, `Cookie`) that callers send

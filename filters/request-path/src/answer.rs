@@ -15,6 +15,7 @@ pub use writing::Reply;
 
 const INVALID_REQUEST: i32 = -32600;
 const INVALID_PARAMS: i32 = -32602;
+const INTERNAL_ERROR: i32 = -32603;
 const HEADER_MISMATCH: i32 = -32020;
 const UNSUPPORTED_VERSION: i32 = -32022;
 // Our own codes lie outside -32768…-32000, which JSON-RPC and MCP keep for themselves.
@@ -66,6 +67,9 @@ impl Answer {
             Refusal::BadArguments { .. } => Self::tool_error(era, reason, sentence),
             Refusal::ArgumentsNotRead { .. } => {
                 Self::error(200, INVALID_PARAMS, reason, sentence).for_call(era)
+            }
+            Refusal::Uncheckable { .. } => {
+                Self::error(200, INTERNAL_ERROR, reason, sentence).for_call(era)
             }
             // A 403 would end the session of old SDKs.
             Refusal::ClosedMethod { .. } => {

@@ -1,11 +1,13 @@
 //! The wire form of what a document says about one listener.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use policy_engine::ToolList;
 use policy_engine::wire::{self, Exchange, FilterConfig};
 use serde_json::value::RawValue;
 
-use super::withheld::{AdmittedTools, Newcomers};
+use super::withheld::Newcomers;
 use crate::document::{
     Access, Credentials, Dimension, GatewayDocument, Limit, Listener, Match, Rule, Validate,
 };
@@ -13,18 +15,16 @@ use crate::endpoint_path::{MCP_PATH, OLD_PAIRS, server_path};
 use crate::names::ServerName;
 use crate::span::Span;
 
+/// The tools of each server that may be called somewhere.
+pub(super) type Lists<'a> = BTreeMap<&'a ServerName, Arc<ToolList>>;
+
 pub(super) fn config(
     document: &GatewayDocument,
     listener: &Listener,
-    tools: &AdmittedTools<'_>,
+    lists: &Lists<'_>,
     newcomers: Newcomers,
 ) -> FilterConfig {
     let mut schemas: BTreeMap<String, Box<RawValue>> = BTreeMap::new();
-    for schema in tools.values().flat_map(BTreeMap::values).flatten() {
-        schemas
-            .entry(schema.hash().to_owned())
-            .or_insert_with(|| schema.text().to_owned());
-    }
     let rules = rules_of(document, listener)
         .map(|(_, rule)| {
             let constraints = rule.constraints.as_ref().map(|constraints| {
@@ -46,7 +46,7 @@ pub(super) fn config(
         max_body_bytes: listener.max_body_bytes.into(),
         max_depth: listener.max_depth,
         endpoints: endpoints(document, listener, newcomers),
-        servers: servers(document, listener, tools),
+        servers: servers(document, listener, lists),
         defaults: wire::Defaults {
             access: match document.defaults.access {
                 Access::Allow => wire::Access::Allow,
@@ -148,7 +148,7 @@ fn forward(names: &[&ServerName]) -> Option<String> {
 fn servers(
     document: &GatewayDocument,
     listener: &Listener,
-    tools: &AdmittedTools<'_>,
+    lists: &Lists<'_>,
 ) -> BTreeMap<String, wire::Server> {
     document
         .servers_of(listener)
@@ -157,7 +157,6 @@ fn servers(
                 .all_endpoints()
                 .next()
                 .map_or(MCP_PATH, |endpoint| endpoint.path());
-            let tools = tools.get(name).into_iter().flatten();
             let wire = wire::Server {
                 cluster: name.to_string(),
                 path: path.to_owned(),
@@ -166,12 +165,9 @@ fn servers(
                     Some(Credentials::Callers(_)) => wire::Credentials::Passthrough,
                     Some(Credentials::Gateways(_)) | None => wire::Credentials::Home,
                 },
-                tools: tools
-                    .map(|(tool, schema)| {
-                        let input_schema = schema.map(|schema| schema.hash().to_owned());
-                        ((*tool).to_owned(), wire::Tool { input_schema })
-                    })
-                    .collect(),
+                tools: BTreeMap::new(),
+                list: lists.get(name).map(|list| Arc::clone(list).into()),
+                withheld: BTreeSet::new(),
             };
             (name.to_string(), wire)
         })

@@ -10,10 +10,8 @@ use crate::document::{GatewayDocument, Listener};
 pub(super) enum Origin<'a> {
     /// The document, at this path.
     Document(String),
-    /// The schema with this hash, which a server listed, at this path within it.
-    CatalogueSchema { hash: &'a str, rest: &'a str },
-    /// A tool that a server listed.
-    CatalogueTool { server: String, tool: String },
+    /// A schema that a server listed, at this path within it.
+    CatalogueSchema { rest: &'a str },
 }
 
 /// How paths of the wire form of one listener lead back.
@@ -43,6 +41,14 @@ impl Origins {
         }
     }
 
+    /// The path of the document to blame for an error that is nothing of the catalogue's.
+    pub(super) fn place(&self, path: &str) -> String {
+        match self.origin(path) {
+            Origin::Document(path) => path,
+            Origin::CatalogueSchema { .. } => path.to_owned(),
+        }
+    }
+
     pub(super) fn origin<'a>(&self, path: &'a str) -> Origin<'a> {
         let (section, below) = split(path);
         let (key, rest) = split(below);
@@ -60,16 +66,9 @@ impl Origins {
             }
             "schemas" => match self.constraints.get(key) {
                 Some(index) => Origin::Document(format!("/tools/{index}/constraints{rest}")),
-                None => Origin::CatalogueSchema { hash: key, rest },
+                None => Origin::CatalogueSchema { rest },
             },
-            "servers" => match split(rest) {
-                ("tools", tool) if !tool.is_empty() => Origin::CatalogueTool {
-                    server: key.to_owned(),
-                    tool: unescape(split(tool).0),
-                },
-                _ => Origin::Document(path.to_owned()),
-            },
-            "roles" | "defaults" => Origin::Document(path.to_owned()),
+            "servers" | "roles" | "defaults" => Origin::Document(path.to_owned()),
             "endpoints" => Origin::Document(format!("/listeners/{}/servers", self.listener)),
             _ => Origin::Document(format!("/listeners/{}{path}", self.listener)),
         }
@@ -82,8 +81,4 @@ fn split(pointer: &str) -> (&str, &str) {
     pointer
         .find('/')
         .map_or((pointer, ""), |slash| pointer.split_at(slash))
-}
-
-fn unescape(token: &str) -> String {
-    token.replace("~1", "/").replace("~0", "~")
 }

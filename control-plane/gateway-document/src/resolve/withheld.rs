@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use policy_engine::wire::FilterConfig;
 use serde::Serialize;
 
-use crate::catalogue::{Catalogue, SchemaText, ToolFlaw, WithholdingCause};
+use crate::catalogue::{Catalogue, ServerCatalogue, ToolFlaw, WithholdingCause};
 use crate::document::{GatewayDocument, Listener};
 use crate::endpoint_path::{MCP_PATH, server_path};
 use crate::names::{ListenerName, ServerName};
@@ -23,16 +23,9 @@ pub struct WithheldTool {
     pub reason: String,
 }
 
-/// The tools of each server that may be called somewhere, with their input schemas.
-pub(super) type AdmittedTools<'a> =
-    BTreeMap<&'a ServerName, BTreeMap<&'a str, Option<&'a SchemaText>>>;
-
 /// The tools of each server, by its own names, that the endpoint of all servers together does not
 /// offer.
 pub(super) type Newcomers = BTreeMap<String, BTreeSet<String>>;
-
-/// The longest tool name that is taken from a list; the specification recommends at most 128.
-const LONGEST_NAME: usize = 256;
 
 /// The tools of one listener that are withheld, as far as that is known yet.
 #[derive(Debug, Default)]
@@ -59,39 +52,11 @@ impl Withheld {
         }
     }
 
-    /// The listener's tools that can be called somewhere; the others are withheld.
-    pub(super) fn admit<'a>(
-        &mut self,
-        document: &'a GatewayDocument,
-        listener: &'a Listener,
-        catalogue: &'a Catalogue,
-    ) -> AdmittedTools<'a> {
-        let mut admitted = AdmittedTools::new();
-        for (server, _) in document.servers_of(listener) {
-            let mut repeated = BTreeSet::new();
-            let tools = admitted.entry(server).or_default();
-            for tool in catalogue.get(server).into_iter().flatten() {
-                let name = tool.name.as_str();
-                let flaw = bad_name(name)
-                    .map(|reason| ToolFlaw::definition(reason.to_owned()))
-                    .or_else(|| tool.flaw.clone());
-                if let Some(ToolFlaw { cause, reason }) = flaw {
-                    self.add(server.as_str(), name, cause, reason);
-                } else if tools.insert(name, tool.input_schema.as_ref()).is_some() {
-                    repeated.insert(name);
-                }
-            }
-            for name in repeated {
-                tools.remove(name);
-                self.add(
-                    server.as_str(),
-                    name,
-                    WithholdingCause::Definition,
-                    "its server lists several tools of this name; have it list one".to_owned(),
-                );
-            }
+    /// Withholds the tools of a server that cannot be called by their definitions.
+    pub(super) fn admit(&mut self, server: &ServerName, catalogue: &ServerCatalogue) {
+        for (name, ToolFlaw { cause, reason }) in &catalogue.admission().refused {
+            self.add(server.as_str(), name, *cause, reason.clone());
         }
-        admitted
     }
 
     /// Decides which server's tool has a name where all servers appear as one: the one that was
@@ -103,9 +68,12 @@ impl Withheld {
         listener: &Listener,
         catalogue: &Catalogue,
     ) -> Newcomers {
+        if document.servers_of(listener).count() < 2 {
+            return Newcomers::new();
+        }
         let mut listed: BTreeMap<String, BTreeSet<(u64, &ServerName, &str)>> = BTreeMap::new();
         for (server, registered) in document.servers_of(listener) {
-            for tool in catalogue.get(server).into_iter().flatten() {
+            for tool in catalogue.get(server).iter().flat_map(|tools| tools.iter()) {
                 listed
                     .entry(format!("{}{}", registered.tool_prefix, tool.name))
                     .or_default()
@@ -138,41 +106,15 @@ impl Withheld {
         tool: &str,
         reason: &str,
     ) {
-        if let Some(entry) = config.servers.get_mut(server)
-            && entry.tools.remove(tool).is_some()
-        {
-            self.add(
-                server,
-                tool,
-                WithholdingCause::Definition,
-                reason.to_owned(),
-            );
+        if let Some(entry) = config.servers.get_mut(server) {
+            entry.withheld.insert(tool.to_owned());
         }
-    }
-
-    /// Takes every tool with one of these input schemas out of the configuration, and the schemas;
-    /// each by its hash, with what is wrong with it.
-    pub(super) fn withhold_schemas(
-        &mut self,
-        config: &mut FilterConfig,
-        schemas: &BTreeMap<String, String>,
-    ) {
-        if schemas.is_empty() {
-            return;
-        }
-        config.schemas.retain(|hash, _| !schemas.contains_key(hash));
-        for (server, entry) in &mut config.servers {
-            entry.tools.retain(|tool, listed| {
-                step_count::count(1);
-                let hash = listed.input_schema.as_ref();
-                let reason = hash.and_then(|hash| schemas.get(hash));
-                if let Some(reason) = reason {
-                    let cause = WithholdingCause::Definition;
-                    self.add(server, tool, cause, reason.clone());
-                }
-                reason.is_none()
-            });
-        }
+        self.add(
+            server,
+            tool,
+            WithholdingCause::Definition,
+            reason.to_owned(),
+        );
     }
 }
 
@@ -183,19 +125,4 @@ fn name_clash(listener: &ListenerName, first: &ServerName, server: &ServerName) 
          offer the servers on different listeners",
         server_path(server)
     )
-}
-
-fn bad_name(name: &str) -> Option<&'static str> {
-    if name.is_empty() {
-        Some("a tool without a name cannot be called; have its server name it")
-    } else if name.len() > LONGEST_NAME {
-        Some("its name is longer than 256 bytes; have its server shorten it")
-    } else if name.contains('*') || name.chars().any(char::is_control) {
-        Some(
-            "its name contains `*` or a control character, which no rule could match; have its \
-             server rename it",
-        )
-    } else {
-        None
-    }
 }

@@ -6,10 +6,10 @@ use envoy_types::pb::envoy::extensions::wasm::v3::plugin_config::Vm;
 use envoy_types::pb::envoy::extensions::wasm::v3::{
     FailurePolicy, PluginConfig, ReloadConfig, VmConfig,
 };
-use envoy_types::pb::google::protobuf::StringValue;
+use envoy_types::pb::google::protobuf::{Any, StringValue};
 use envoy_types::util::pack_any;
 use gateway_document::Listener;
-use policy_engine::wire::FilterConfig;
+use policy_engine::wire::{FilterConfig, travel};
 use prost::Message as _;
 use xds::Resource;
 
@@ -25,12 +25,17 @@ pub(super) fn resource_name(listener: &Listener) -> String {
     format!("portcullis.mcp.{}", listener.name)
 }
 
-/// The configuration that the filter of a listener is given by its resource.
-pub(super) fn configuration(resource: &Resource) -> Option<String> {
+/// The configuration that the filter of a listener is given by its resource, as JSON: what travels
+/// beside that is named there by its hash.
+pub(super) fn configuration(resource: &Resource) -> Option<Vec<u8>> {
     let extension = TypedExtensionConfig::decode(resource.content()).ok()?;
     let wasm = Wasm::decode(extension.typed_config?.value.as_slice()).ok()?;
-    let text = StringValue::decode(wasm.config?.configuration?.value.as_slice()).ok()?;
-    Some(text.value)
+    let configuration = wasm.config?.configuration?;
+    if configuration.type_url == travel::TYPE_URL {
+        return Some(travel::json_of(&configuration.value).to_vec());
+    }
+    let text = StringValue::decode(configuration.value.as_slice()).ok()?;
+    Some(text.value.into_bytes())
 }
 
 pub(super) fn extension(
@@ -38,7 +43,10 @@ pub(super) fn extension(
     config: &FilterConfig,
     module: &ModuleFile,
 ) -> Result<TypedExtensionConfig, RenderError> {
-    let configuration = serde_json::to_string(config)?;
+    let configuration = Any {
+        type_url: travel::TYPE_URL.to_owned(),
+        value: travel::encode(config)?,
+    };
     Ok(TypedExtensionConfig {
         name: resource_name(listener),
         typed_config: Some(pack_any(Wasm {
@@ -53,7 +61,7 @@ pub(super) fn extension(
 pub(super) fn plugin(
     name: &str,
     root_id: &str,
-    configuration: Option<String>,
+    configuration: Option<Any>,
     module: &ModuleFile,
 ) -> Result<PluginConfig, RenderError> {
     Ok(PluginConfig {
@@ -68,7 +76,7 @@ pub(super) fn plugin(
         }),
         // Without it a paused request would never see its body.
         allow_on_headers_stop_iteration: truth(true),
-        configuration: configuration.map(|value| pack_any(StringValue { value })),
+        configuration,
         vm: Some(Vm::VmConfig(VmConfig {
             vm_id: name.to_owned(),
             runtime: "envoy.wasm.runtime.v8".to_owned(),

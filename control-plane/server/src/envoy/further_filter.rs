@@ -8,7 +8,7 @@ use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     HttpFilter, http_filter,
 };
-use envoy_types::pb::google::protobuf::Any;
+use envoy_types::pb::google::protobuf::{Any, StringValue};
 use envoy_types::util::pack_any;
 use gateway_document::{EnvoyFilter, Filter, GatewayDocument, ModuleReference, Problem};
 use prost::Name;
@@ -62,6 +62,7 @@ pub(super) fn extension(
         (Some(hash), _) => {
             let configuration = filter.configuration.as_ref();
             let text = configuration.map(|given| given.0.to_string());
+            let text = text.map(|value| pack_any(StringValue { value }));
             let name = resource_name(filter);
             pack_any(Wasm {
                 config: Some(plugin(&name, "", text, &modules.other(hash))?),

@@ -4,9 +4,11 @@
 //! at least as strict counts as looser. Each structure is taken apart whole, so that a new field of
 //! it does not compile until somebody has said what it means here.
 
-use gateway_document::GatewayDocument;
+use std::collections::{BTreeMap, BTreeSet};
+
+use gateway_document::{GatewayDocument, Resolved};
 use policy_engine::wire::{Access, Endpoint, FilterConfig, Rule, Server, Validate};
-use policy_engine::{Explanation, Policy};
+use policy_engine::{Explanation, ToolId};
 
 use crate::generation::Built;
 
@@ -17,7 +19,7 @@ pub(super) fn may_loosen(from: &Built, to: &Built) -> bool {
             let before = from.listeners.iter().find(|(other, _)| other == name);
             before.is_none_or(|(_, before)| {
                 config_may_loosen(&before.config, &resolved.config)
-                    || policy_may_loosen(from, &before.policy, &resolved.policy)
+                    || policy_may_loosen(from, before, resolved)
             })
         })
 }
@@ -149,7 +151,10 @@ fn is_same_but_for_tools(before: &Server, after: &Server) -> bool {
         path,
         tool_prefix,
         credentials,
+        // They show in the policies of tools.
         tools: _,
+        list: _,
+        withheld: _,
     } = after;
     *cluster == before.cluster
         && *path == before.path
@@ -173,29 +178,60 @@ fn is_same_with_fewer_servers(before: &Endpoint, after: &Endpoint) -> bool {
         && servers.iter().all(|server| before.servers.contains(server))
 }
 
-fn policy_may_loosen(built: &Built, from: &Policy, to: &Policy) -> bool {
-    let mut before = explanations(from).peekable();
-    explanations(to).any(|(tool, after)| {
-        // Both go by the names of servers and tools.
-        while before.next_if(|(other, _)| *other < tool).is_some() {}
-        match before.next_if(|(other, _)| *other == tool) {
-            Some((_, before)) => before != after && tool_may_loosen(before, after),
+fn policy_may_loosen(built: &Built, from: &Resolved, to: &Resolved) -> bool {
+    let (before, after) = (&from.policy, &to.policy);
+    tools_that_may_differ(from, to).into_iter().any(|id| {
+        let tool = after.tool_name(id);
+        let Some(((server, name), explanation)) = tool.zip(after.explain(id)) else {
+            return true;
+        };
+        let known = before.find_tool(server, name);
+        match known.and_then(|known| before.explain(known)) {
+            Some(known) => known != explanation && tool_may_loosen(known, explanation),
             // A tool that its server does not list is not refused by any policy.
-            None => lists(built, tool),
+            None => lists(built, (server, name)),
         }
     })
+}
+
+/// The tools of `to` whose policies may not be those of `from`. Where the lists are the same, they
+/// are the tools that a rule matches which only one of the two has.
+fn tools_that_may_differ(from: &Resolved, to: &Resolved) -> BTreeSet<ToolId> {
+    let (before, after) = (&from.config, &to.config);
+    let same = |(name, server): (&String, &Server)| {
+        let known = before.servers.get(name);
+        known
+            .is_some_and(|known| (&known.list, &known.withheld) == (&server.list, &server.withheld))
+    };
+    let places: BTreeMap<&str, usize> = (0..)
+        .zip(&before.rules)
+        .map(|(place, rule)| (rule.name.as_str(), place))
+        .collect();
+    let kept: BTreeMap<usize, usize> = (0..)
+        .zip(&after.rules)
+        .filter_map(|(place, rule)| Some((place, *places.get(rule.name.as_str())?)))
+        .filter(|(place, known)| after.rules[*place] == before.rules[*known])
+        .collect();
+    let is_in_order = kept.values().is_sorted();
+    if !is_in_order || before.defaults != after.defaults || !after.servers.iter().all(same) {
+        return to.policy.tool_names().map(|(id, _, _)| id).collect();
+    }
+    let new = (0..after.rules.len()).filter(|place| !kept.contains_key(place));
+    let mut differing: BTreeSet<ToolId> = new
+        .flat_map(|place| to.policy.tools_of_rule(place))
+        .collect();
+    let stayed: BTreeSet<usize> = kept.into_values().collect();
+    for gone in (0..before.rules.len()).filter(|place| !stayed.contains(place)) {
+        let names = from.policy.tools_of_rule(gone);
+        let names = names.filter_map(|id| from.policy.tool_name(id));
+        differing.extend(names.filter_map(|(server, tool)| to.policy.find_tool(server, tool)));
+    }
+    differing
 }
 
 fn lists(built: &Built, (server, tool): (&str, &str)) -> bool {
     let list = built.lists.iter().find(|(name, _)| name.as_str() == server);
     list.is_some_and(|(_, list)| list.tools.iter().any(|listed| listed.name == tool))
-}
-
-/// The policies of all tools, in the order of the names of their servers and their own.
-fn explanations(policy: &Policy) -> impl Iterator<Item = ((&str, &str), &Explanation)> {
-    policy
-        .tool_names()
-        .filter_map(|(id, server, tool)| Some(((server, tool), policy.explain(id)?)))
 }
 
 fn tool_may_loosen(from: &Explanation, to: &Explanation) -> bool {

@@ -50,10 +50,8 @@ fn names<'a>(generations: impl Iterator<Item = &'a Built>) -> WatchedNames {
 /// The tools that the filters of a generation know, as server and name.
 fn tools(built: &Built) -> BTreeSet<(String, String)> {
     let filters = built.listeners.iter();
-    let servers = filters.flat_map(|(_, resolved)| &resolved.config.servers);
-    let tools = servers.flat_map(|(name, server)| {
-        let tools = server.tools.keys();
-        tools.map(|tool| (name.clone(), tool.clone()))
-    });
-    tools.collect()
+    let tools = filters.flat_map(|(_, resolved)| resolved.policy.tool_names());
+    tools
+        .map(|(_, server, tool)| (server.to_owned(), tool.to_owned()))
+        .collect()
 }

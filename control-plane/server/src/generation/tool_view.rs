@@ -77,13 +77,15 @@ fn advice(near: &[String]) -> String {
 impl Built {
     /// Every listed tool on every listener that offers it.
     pub fn tools(&self) -> Vec<ToolView<'_>> {
+        self.tools_of(|_| true)
+    }
+
+    /// Every listed tool of which the name that clients call it by is wanted: nothing is worked out
+    /// about the others.
+    fn tools_of(&self, wants: impl Fn(&str) -> bool) -> Vec<ToolView<'_>> {
         let mut views = Vec::new();
         for (listener, (name, resolved)) in self.document.listeners.iter().zip(&*self.listeners) {
             let policy = &resolved.policy;
-            let ids: BTreeMap<_, _> = policy
-                .tool_names()
-                .map(|(id, server, tool)| ((server, tool), id))
-                .collect();
             let withheld: BTreeMap<_, _> = resolved
                 .withheld
                 .iter()
@@ -96,14 +98,20 @@ impl Built {
                     .filter(|review| review.state != ReviewState::Approved)
                     .map(|review| (review.tool.name.as_str(), review))
                     .collect();
-                for tool in list.iter().flat_map(|list| &list.tools) {
+                let prefix = registered.tool_prefix.as_str();
+                for tool in list.iter().flat_map(|list| list.tools.iter()) {
                     let key = (server.as_str(), tool.name.as_str());
+                    let name_seen = format!("{prefix}{}", tool.name);
+                    if !wants(&name_seen) {
+                        continue;
+                    }
+                    let id = policy.find_tool(server.as_str(), &tool.name);
                     views.push(ToolView {
-                        name: format!("{}{}", registered.tool_prefix, tool.name),
+                        name: name_seen,
                         listener: name,
                         server,
                         tool: &tool.name,
-                        policy: ids.get(&key).and_then(|id| policy.explain(*id)),
+                        policy: id.and_then(|id| policy.explain(id)),
                         withheld: withheld.get(&key).copied(),
                         review: reviews.get(tool.name.as_str()).copied(),
                     });
@@ -119,9 +127,9 @@ impl Built {
     /// When there is none, or several servers have one.
     pub fn tool(&self, name: &str) -> Result<ToolView<'_>, FindToolError> {
         let found: Vec<ToolView<'_>> = self
-            .tools()
+            .tools_of(|seen| seen == name)
             .into_iter()
-            .filter(|view| view.name == name && !view.is_newcomer())
+            .filter(|view| !view.is_newcomer())
             .collect();
         let mut servers: Vec<String> = found
             .iter()

@@ -128,7 +128,7 @@ async fn number_in_hand(control_plane: &ControlPlane) -> f64 {
         .iter()
         .find(|resource| resource["name"] == "portcullis.mcp.mcp")
         .unwrap();
-    let text = filter["content"]["typed_config"]["config"]["configuration"]["value"]
+    let text = filter["content"]["typed_config"]["config"]["configuration"]["value"][0]
         .as_str()
         .unwrap();
     let digest = hex::encode(Sha256::digest(text));

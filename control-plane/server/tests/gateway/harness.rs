@@ -1,5 +1,6 @@
 //! A control plane to talk to.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use control_plane::lease::{Lease, LeaseEnd, LeaseKeeper};
 use control_plane::{module, rest};
 use gateway_document::{Format, parse};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::{ConfigStore, Module, SqlStore};
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -202,7 +203,8 @@ impl ControlPlane {
         self.get("/api/v1/config").await.json["document"].take()
     }
 
-    /// The configuration of a listener's filter, as Envoys are meant to have it.
+    /// The configuration of a listener's filter, as Envoys are meant to have it, with the lists of
+    /// tools that travel beside it written out.
     pub async fn filter_config(&self, listener: &str) -> Value {
         let name = format!("portcullis.mcp.{listener}");
         let snapshot = self.get("/api/v1/config/snapshot").await.json;
@@ -211,10 +213,20 @@ impl ControlPlane {
             .iter()
             .find(|resource| resource["name"] == name.as_str())
             .unwrap();
-        let text = resource["content"]["typed_config"]["config"]["configuration"]["value"]
-            .as_str()
-            .unwrap();
-        serde_json::from_str(text).unwrap()
+        let parts = &resource["content"]["typed_config"]["config"]["configuration"]["value"];
+        let mut config = json_in(&parts[0]);
+        let lists = parts.as_array().unwrap().iter().skip(1);
+        let lists: BTreeMap<&str, &Value> = lists
+            .map(|list| (list[0].as_str().unwrap(), list))
+            .collect();
+        let mut schemas = config["schemas"].take();
+        for server in config["servers"].as_object_mut().unwrap().values_mut() {
+            if let Some(name) = server["list"].take().as_str() {
+                write_out(server, lists[name], &mut schemas);
+            }
+        }
+        config["schemas"] = schemas;
+        config
     }
 
     /// The tools that a listener's filter knows of a server.
@@ -229,6 +241,27 @@ impl ControlPlane {
     /// Waits until the filter knows exactly these tools of a server.
     pub async fn until_offered(&self, server: &str, tools: &[&str]) {
         until(|| async { self.offered(server).await == tools }).await;
+    }
+}
+
+fn json_in(text: &Value) -> Value {
+    serde_json::from_str(text.as_str().unwrap()).unwrap()
+}
+
+/// Writes the tools of a list into a server, and their schemas beside it.
+fn write_out(server: &mut Value, list: &Value, schemas: &mut Value) {
+    let mut texts = list.as_array().unwrap().iter().skip(2);
+    let withheld = server["withheld"].take();
+    let withheld = withheld.as_array().into_iter().flatten();
+    let withheld: Vec<&Value> = withheld.collect();
+    for tool in json_in(&list[1]).as_array().unwrap() {
+        let hash = tool[1].as_str().unwrap();
+        if schemas.get(hash).is_none() {
+            schemas[hash] = json_in(texts.next().unwrap());
+        }
+        if !withheld.contains(&&tool[0]) {
+            server["tools"][tool[0].as_str().unwrap()] = json!({"input_schema": hash});
+        }
     }
 }
 

@@ -85,7 +85,7 @@ async fn it_tells_two_revisions_apart_by_resources_and_fields_also_those_of_envo
     );
     let fields = envoy[0]["fields"].to_string();
     assert!(
-        fields.contains("/configuration/value/defaults/access"),
+        fields.contains("/configuration/value/0/defaults/access"),
         "{fields}"
     );
     let back = control_plane.get("/api/v1/versions/2/diff/1").await.json;

@@ -25,7 +25,7 @@ const OF_OWN_FILTER: [&str; 5] = [
 
 /// The description of itself that a build of the gateway's own filter has.
 pub fn own_manifest(version: &str) -> String {
-    format!(r#"{{"name":"mcp-filter","version":"{version}","wire_form":1}}"#)
+    format!(r#"{{"name":"mcp-filter","version":"{version}","wire_form":2}}"#)
 }
 
 /// A module that can be taken for a build of the gateway's own filter.

@@ -17,7 +17,7 @@ fn it_refuses_configurations_that_it_cannot_use_and_names_every_error() {
     let error = refused(&|config| config["filters"] = json!([]));
     assert!(error.contains("filters"), "{error}");
     let error = refused(&|config| {
-        config["version"] = json!(2);
+        config["version"] = json!(9);
         config["endpoints"][0]["forward"] = json!("nobody");
     });
     assert!(

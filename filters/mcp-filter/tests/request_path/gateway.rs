@@ -65,8 +65,12 @@ impl Gateway {
     }
 
     pub fn configure(&mut self, configuration: &Value) -> Result<(), String> {
-        let json = configuration.to_string();
-        let plugin = Plugin::configure(json.as_bytes(), &mut self.vm, &self.process)
+        self.configure_by(configuration.to_string().as_bytes())
+    }
+
+    /// Configures it by what the proxy would hand over.
+    pub fn configure_by(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let plugin = Plugin::configure(bytes, &mut self.vm, &self.process)
             .map_err(|error| error.to_string())?;
         self.plugin = Some(Rc::new(plugin));
         Ok(())

@@ -12,6 +12,7 @@ mod gateway;
 mod header_parameters;
 mod heads;
 mod limits;
+mod lists;
 mod look_alikes;
 mod memory;
 mod passed_on;

@@ -3,16 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Errors;
-use super::merge::{ToolIds, target};
 use crate::ids::ToolId;
-use crate::policy::EndpointPolicy;
-use crate::target::Targets;
+use crate::policy::{EndpointPolicy, EndpointTools};
+use crate::tools::Tools;
 use crate::wire::{self, FilterConfig};
 
 pub(super) fn compile(
     config: &FilterConfig,
-    ids: &ToolIds<'_>,
-    targets: &mut Targets,
+    all: &Tools,
     errors: &mut Errors,
 ) -> Vec<EndpointPolicy> {
     let mut paths = BTreeSet::new();
@@ -30,8 +28,13 @@ pub(super) fn compile(
                 format!("another endpoint already has the path `{}`", endpoint.path),
             );
         }
-        let tools = tools(config, endpoint, ids, &path, errors);
-        let Some(server) = config.servers.get(&endpoint.forward) else {
+        let tools = tools(endpoint, all, &path, errors);
+        let server = config.servers.get(&endpoint.forward);
+        let forward = server.and_then(|server| {
+            let key = (endpoint.forward.as_str(), server.cluster.as_str());
+            all.targets.find(key)
+        });
+        let Some(forward) = forward else {
             errors.add(format!("{path}/forward"), unknown(&endpoint.forward));
             continue;
         };
@@ -47,27 +50,24 @@ pub(super) fn compile(
         endpoints.push(EndpointPolicy {
             path: endpoint.path.clone().into_bytes(),
             exchange: endpoint.exchange,
-            forward: target(
-                config,
-                (&endpoint.forward, server),
-                &server.cluster,
-                targets,
-            ),
+            forward,
             tools,
         });
     }
     endpoints
 }
 
-fn tools(
-    config: &FilterConfig,
-    endpoint: &wire::Endpoint,
-    ids: &ToolIds<'_>,
-    path: &str,
-    errors: &mut Errors,
-) -> Vec<(Vec<u8>, ToolId)> {
+fn tools(endpoint: &wire::Endpoint, all: &Tools, path: &str, errors: &mut Errors) -> EndpointTools {
+    // One server's list is in the order of its names already.
+    if let [name] = endpoint.servers.as_slice()
+        && let Some(server) = all.server_place(name)
+    {
+        let withheld = endpoint.withheld.get(name).cloned();
+        let withheld = withheld.unwrap_or_default();
+        return EndpointTools::OfOne { server, withheld };
+    }
     let mut owners: BTreeMap<String, &str> = BTreeMap::new();
-    let mut tools = Vec::new();
+    let mut tools: Vec<(Vec<u8>, ToolId)> = Vec::new();
     for (index, name) in endpoint.servers.iter().enumerate() {
         let path = format!("{path}/servers/{index}");
         if endpoint
@@ -79,14 +79,18 @@ fn tools(
             errors.add(path, format!("server `{name}` is already listed"));
             continue;
         }
-        let Some(server) = config.servers.get(name) else {
+        let server = all.server_place(name);
+        let Some(server) = server.and_then(|place| all.servers().get(place)) else {
             errors.add(path, unknown(name));
             continue;
         };
         let withheld = endpoint.withheld.get(name);
-        let offered = |tool: &&String| withheld.is_none_or(|names| !names.contains(*tool));
-        for tool in server.tools.keys().filter(offered) {
-            let seen = format!("{}{tool}", server.tool_prefix);
+        for (place, tool) in server.list.tools().iter().enumerate() {
+            let is_newcomer = withheld.is_some_and(|names| names.contains(&*tool.name));
+            if is_newcomer || !server.offers(&tool.name) {
+                continue;
+            }
+            let seen = format!("{}{}", server.prefix, tool.name);
             if let Some(owner) = owners.get(&seen) {
                 errors.add(
                     path.clone(),
@@ -98,14 +102,12 @@ fn tools(
                 );
                 continue;
             }
-            if let Some(id) = ids.get(&(name.as_str(), tool.as_str())) {
-                tools.push((seen.clone().into_bytes(), *id));
-            }
+            tools.push((seen.clone().into_bytes(), server.id(place)));
             owners.insert(seen, name);
         }
     }
     tools.sort();
-    tools
+    EndpointTools::OfSeveral(tools)
 }
 
 fn unknown(server: &str) -> String {

@@ -3,76 +3,22 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::Errors;
+use super::{Errors, written_out};
 use crate::decision::PerPrincipal;
 use crate::glob::Glob;
 use crate::ids::RuleId;
 use crate::principal::{Access, Role};
 use crate::rate::Rate;
-use crate::wire::{self, FilterConfig, Validate};
-
-/// A rule whose references were resolved.
-pub(super) struct Rule<'a> {
-    pub(super) id: RuleId,
-    pub(super) path: String,
-    pub(super) name: &'a str,
-    server: Option<&'a str>,
-    tool: Option<Glob>,
-    /// The callers that the rule is about, and the names of their roles; none where it is about
-    /// everyone.
-    callers: Option<(Access, &'a [String])>,
-    pub(super) access: Option<(Access, &'a [String])>,
-    pub(super) limits: Vec<RuleLimit<'a>>,
-    pub(super) validate: Option<Validate>,
-    pub(super) constraints: Option<&'a str>,
-    pub(super) timeout: Option<Duration>,
-    pub(super) cluster: Option<&'a str>,
-}
-
-/// A limit of a rule, not yet of a tool.
-pub(super) struct RuleLimit<'a> {
-    pub(super) wire: &'a wire::Limit,
-    pub(super) burst: u64,
-    pub(super) rate: Rate,
-    pub(super) per: Per,
-}
-
-/// The things of which each has a bucket of its own. The server always is one.
-#[derive(Clone, Copy)]
-pub(super) struct Per {
-    pub(super) tool: PerTool,
-    pub(super) principal: PerPrincipal,
-}
-
-/// Whether each tool has a bucket of its own.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum PerTool {
-    Yes,
-    No,
-}
-
-impl Rule<'_> {
-    /// The callers that the rule is about; none where it is about everyone.
-    pub(super) fn callers(&self) -> Option<Access> {
-        self.callers.as_ref().map(|(callers, _)| callers.clone())
-    }
-
-    /// The roles of the callers that the rule is about; none where it is about everyone.
-    pub(super) fn roles(&self) -> &[String] {
-        match &self.callers {
-            Some((_, roles)) => roles,
-            None => &[],
-        }
-    }
-
-    pub(super) fn matches(&self, server: &str, tool: &str) -> bool {
-        self.server.is_none_or(|wanted| wanted == server)
-            && self.tool.as_ref().is_none_or(|glob| glob.matches(tool))
-    }
-}
+use crate::schema_cache::SchemaCache;
+use crate::tools::rule::{Per, PerTool, Rule, RuleLimit};
+use crate::wire::{self, FilterConfig};
 
 /// All rules that can be used; what is wrong with the others is in `errors`.
-pub(super) fn check<'a>(config: &'a FilterConfig, errors: &mut Errors) -> Vec<Rule<'a>> {
+pub(super) fn check(
+    config: &FilterConfig,
+    known: &mut SchemaCache,
+    errors: &mut Errors,
+) -> Vec<Rule> {
     check_roles(config, errors);
     let mut names = BTreeSet::new();
     let mut rules = Vec::with_capacity(config.rules.len());
@@ -90,7 +36,7 @@ pub(super) fn check<'a>(config: &'a FilterConfig, errors: &mut Errors) -> Vec<Ru
             );
         }
         let id = RuleId(u32::try_from(index).unwrap_or(u32::MAX));
-        rules.push(check_rule(config, (id, rule), path, errors));
+        rules.push(check_rule(config, (id, rule), &path, known, errors));
     }
     rules
 }
@@ -116,12 +62,13 @@ fn check_roles(config: &FilterConfig, errors: &mut Errors) {
     }
 }
 
-fn check_rule<'a>(
-    config: &'a FilterConfig,
-    (id, rule): (RuleId, &'a wire::Rule),
-    path: String,
+fn check_rule(
+    config: &FilterConfig,
+    (id, rule): (RuleId, &wire::Rule),
+    path: &str,
+    known: &mut SchemaCache,
     errors: &mut Errors,
-) -> Rule<'a> {
+) -> Rule {
     if let Some(server) = rule
         .matches
         .server
@@ -148,31 +95,31 @@ fn check_rule<'a>(
     if let Some(route) = &rule.route {
         check_cluster(&route.cluster, &format!("{path}/route/cluster"), errors);
     }
+    let constraints = rule.constraints.as_deref();
     Rule {
         id,
-        name: &rule.name,
-        server: rule.matches.server.as_deref(),
+        name: rule.name.clone(),
+        server: rule.matches.server.clone(),
         tool: rule.matches.tool.as_deref().map(Glob::new),
-        callers: check_callers(config, rule.matches.roles.as_deref(), &path, errors),
-        access: rule
-            .allow
-            .as_deref()
-            .map(|allow| (check_allow(config, allow, &path, errors), allow)),
-        limits: check_limits(&rule.limits, &path, errors),
+        callers: check_callers(config, rule.matches.roles.as_deref(), path, errors),
+        access: rule.allow.as_ref().map(|allow| {
+            let access = check_allow(config, allow, path, errors);
+            (access, allow.clone())
+        }),
+        limits: check_limits(&rule.limits, path, errors),
         validate: rule.validate,
-        constraints: rule.constraints.as_deref(),
+        constraints: constraints.map(|hash| written_out(config, hash, known)),
         timeout: rule.timeout_ms.map(Duration::from_millis),
-        cluster: rule.route.as_ref().map(|route| route.cluster.as_str()),
-        path,
+        cluster: rule.route.as_ref().map(|route| route.cluster.clone()),
     }
 }
 
-fn check_callers<'a>(
+fn check_callers(
     config: &FilterConfig,
-    roles: Option<&'a [String]>,
+    roles: Option<&[String]>,
     path: &str,
     errors: &mut Errors,
-) -> Option<(Access, &'a [String])> {
+) -> Option<(Access, Vec<String>)> {
     let roles = roles?;
     let path = format!("{path}/match/roles");
     if roles.is_empty() {
@@ -184,7 +131,7 @@ fn check_callers<'a>(
     let found = check_roles_named(config, roles, &path, "leave `match.roles` out", errors);
     // As in `allow`, `*` is everyone: named or not.
     let is_everyone = roles.iter().any(|role| role == "*");
-    (!is_everyone).then_some((Access::Roles(found), roles))
+    (!is_everyone).then(|| (Access::Roles(found), roles.to_vec()))
 }
 
 /// The roles of these names, `*` left out.
@@ -223,11 +170,7 @@ fn check_allow(config: &FilterConfig, allow: &[String], path: &str, errors: &mut
     }
 }
 
-fn check_limits<'a>(
-    limits: &'a [wire::Limit],
-    path: &str,
-    errors: &mut Errors,
-) -> Vec<RuleLimit<'a>> {
+fn check_limits(limits: &[wire::Limit], path: &str, errors: &mut Errors) -> Vec<RuleLimit> {
     let mut ids = BTreeSet::new();
     let mut checked = Vec::with_capacity(limits.len());
     for (index, limit) in limits.iter().enumerate() {
@@ -250,7 +193,7 @@ fn check_limits<'a>(
         let burst = limit.burst.unwrap_or(limit.requests);
         match Rate::new(limit.requests, limit.window_ms, burst) {
             Ok(rate) => checked.push(RuleLimit {
-                wire: limit,
+                wire: limit.clone(),
                 burst,
                 rate,
                 per,

@@ -1,10 +1,11 @@
 //! The limits of a call: where their buckets are, and the verdict from their states.
 
-use super::{Policy, ToolPolicy};
+use super::Policy;
 use crate::decision::{Bucket, Limit, PendingLimits, Verdict, Writes};
 use crate::rate::{BucketState, BucketTime, UnixNanos};
 use crate::refusal::Refusal;
 use crate::slots::{Fingerprint, HashKey, SlotIndex};
+use crate::tools::ToolPolicy;
 
 impl Policy {
     /// The verdict on a call that limits watch, from the states of its buckets in the order of
@@ -49,7 +50,7 @@ impl Policy {
 
     /// The limits that a call's buckets belong to; none where they are of another policy.
     fn limits_of(&self, pending: &PendingLimits) -> Option<(&ToolPolicy, &[Limit])> {
-        let tool = self.tools.get(pending.tool().index())?;
+        let tool = self.tools.get(pending.tool())?;
         let limits = &tool.limits;
         let mut buckets = pending.buckets().iter();
         let are_own = buckets.all(|bucket| bucket.limit(limits).is_some());

@@ -181,3 +181,42 @@ fn it_takes_another_credential_of_the_gateway_for_looser() {
     assert!(!may_loosen(&admin, &nothing));
     assert!(!may_loosen(&admin, &admin));
 }
+
+#[test]
+fn it_looks_at_those_tools_alone_that_a_differing_rule_matches() {
+    let rules = |timeout: &str| {
+        let same = (0..50).map(|number| format!("{{name: r{number}, timeout: 1s}}"));
+        let rules: Vec<String> = same
+            .chain([format!(
+                "{{name: r, match: {{tool: write}}, timeout: {timeout}}}"
+            )])
+            .collect();
+        built(&format!("tools: [{}]", rules.join(", ")))
+    };
+    let (one, other) = (rules("2s"), rules("3s"));
+    let (loosens, steps) = step_count::taken_by(|| may_loosen(&one, &other));
+    // One of the two tools is merged with the rules, before and after.
+    assert_eq!((loosens, steps), (false, 2 * 51));
+}
+
+#[test]
+fn it_looks_at_tools_whose_rule_is_new_gone_or_elsewhere() {
+    let (closes, opens) = (
+        "{name: closes, match: {tool: write}, allow: []}",
+        "{name: opens, match: {tool: 'w*'}, allow: ['*']}",
+    );
+    let rules = |rules: &[&str]| built(&format!("tools: [{}]", rules.join(", ")));
+    let (none, closed) = (rules(&[]), rules(&[closes]));
+    let (closed_first, open_first) = (rules(&[closes, opens]), rules(&[opens, closes]));
+    for (strict, loose) in [
+        (&closed, &none),
+        (&closed_first, &none),
+        (&closed, &open_first),
+        (&closed_first, &open_first),
+    ] {
+        assert!(may_loosen(strict, loose));
+        assert!(!may_loosen(loose, strict));
+    }
+    assert!(!may_loosen(&closed, &closed_first));
+    assert!(!may_loosen(&closed_first, &closed));
+}

@@ -4,33 +4,23 @@ use std::sync::Arc;
 
 use json_reader::{Input, Scanner};
 
-use super::Policy;
-use crate::ids::ToolId;
-use crate::principal::Principal;
 use crate::schema::{CheckProgress, Invalid, Schema, Validation};
 
 /// The check of one call's arguments by the first schema that holds for it, in the pass in which
-/// the message is read. Give it to [`Policy::decide_checked`] with the arguments' bytes.
+/// the message is read. Give it to [`Policy::decide_checked`](crate::Policy::decide_checked) with
+/// the arguments' bytes.
 #[derive(Debug)]
 pub struct ArgumentsCheck {
     schema: Arc<Schema>,
     validation: Validation,
 }
 
-impl Policy {
-    /// Begins to check the arguments of a caller's call of this tool; nothing where no schema asks
-    /// for them.
-    #[must_use]
-    pub fn begin_check(&self, tool: ToolId, principal: &Principal) -> Option<ArgumentsCheck> {
-        let schema = self.tools.get(tool.index())?.schemas(principal).next()?;
-        Some(ArgumentsCheck {
-            schema: schema.clone(),
-            validation: schema.begin(),
-        })
-    }
-}
-
 impl ArgumentsCheck {
+    pub(super) fn new(schema: Arc<Schema>) -> Self {
+        let validation = schema.begin();
+        Self { schema, validation }
+    }
+
     /// Lets `scanner`, which stands before the arguments or inside of them, read on in them, and
     /// checks what it reads. Of the arguments, what has been read stays at hand.
     pub fn read_on(&mut self, scanner: &mut Scanner, input: Input<'_>) -> CheckProgress {

@@ -1,0 +1,200 @@
+//! The rules that match a tool, merged field by field.
+
+use std::sync::Arc;
+
+use super::rule::{Per, PerTool, Rule, RuleLimit};
+use super::tool_policy::{Compiled, ToolPolicy};
+use super::{SchemaFlaw, ServerTools, Tools};
+use crate::candidates::{Candidate, Candidates};
+use crate::decision::{CommonBucket, Limit, part};
+use crate::explain::{ConditionalValue, ExplainedLimit, Explanation, Field};
+use crate::principal::Access;
+use crate::schema::header_parameters::HeaderParameter;
+use crate::tool_list::{ListedSchema, ListedTool};
+use crate::wire::{self, Validate};
+
+/// Everything that the rules decide about one tool.
+pub(crate) fn merge(tools: &Tools, server: &ServerTools, listed: &ListedTool) -> ToolPolicy {
+    let tool = &*listed.name;
+    step_count::count(tools.rules.len());
+    let rules = tools.rules.iter();
+    let matching: Vec<&Rule> = rules
+        .filter(|rule| rule.matches(&server.name, tool))
+        .collect();
+
+    let access = candidates(
+        &matching,
+        |rule| rule.access.as_ref().map(|(access, _)| access.clone()),
+        match tools.defaults.access {
+            wire::Access::Allow => Access::Everyone,
+            wire::Access::Deny => Access::Roles(Vec::new()),
+        },
+    );
+    let validate = candidates(&matching, |rule| rule.validate, tools.defaults.validate);
+    let timeout = candidates(&matching, |rule| rule.timeout.map(Some), None);
+    let target_of = |cluster: &str| tools.targets.find((&server.name, cluster));
+    let target = candidates(
+        &matching,
+        |rule| rule.cluster.as_deref().map(target_of),
+        target_of(&server.cluster),
+    );
+
+    let mut headers: Arc<[HeaderParameter]> = Arc::default();
+    let is_never_checked = validate.all().all(|one| one.value == Validate::Off);
+    let own = listed.schema.as_ref().filter(|_| !is_never_checked);
+    let own = own.map(|own| compiled(own, None));
+    if let Some(Ok(own)) = &own {
+        headers = own.header_parameters();
+    } else if is_never_checked {
+        // Headers are compared all the same: a server may read the one or the other.
+        let own = listed.schema.as_ref().and_then(|own| own.schema.as_ref());
+        headers = own.map_or(headers, |own| own.header_parameters_unchecked());
+    }
+    let constraint = |rule: &Rule| {
+        let listed = rule.constraints.as_ref()?;
+        Some((!is_never_checked).then(|| compiled(listed, Some(rule))))
+    };
+    let constraints = candidates(&matching, constraint, None);
+
+    let limits = || {
+        let rules = matching.iter();
+        rules.flat_map(|rule| rule.limits.iter().map(move |limit| (*rule, limit)))
+    };
+    let rules = &tools.rules;
+    let explanation = Explanation {
+        server: server.name.clone(),
+        tool: tool.to_owned(),
+        allow: explain(rules, &access, |rule| match rule {
+            Some(rule) => {
+                let set = rule.access.as_ref();
+                set.map(|(_, roles)| roles.clone()).unwrap_or_default()
+            }
+            None => match tools.defaults.access {
+                wire::Access::Allow => vec!["*".to_owned()],
+                wire::Access::Deny => Vec::new(),
+            },
+        }),
+        validate: explain(rules, &validate, |rule| {
+            let set = rule.and_then(|rule| rule.validate);
+            set.unwrap_or(tools.defaults.validate)
+        }),
+        input_schema: listed.schema.as_ref().map(|own| own.hash.to_string()),
+        constraints: explain(rules, &constraints, |rule| {
+            let set = rule.and_then(|rule| rule.constraints.as_ref());
+            set.map(|constraints| constraints.hash.to_string())
+        }),
+        timeout_ms: explain(rules, &timeout, |rule| {
+            let timeout = rule.and_then(|rule| rule.timeout)?;
+            u64::try_from(timeout.as_millis()).ok()
+        }),
+        cluster: explain(rules, &target, |rule| {
+            let set = rule.and_then(|rule| rule.cluster.as_ref());
+            set.unwrap_or(&server.cluster).clone()
+        }),
+        limits: limits()
+            .map(|(rule, limit)| explain_limit(rule, limit))
+            .collect(),
+    };
+    ToolPolicy {
+        target,
+        timeout,
+        access,
+        validate,
+        own,
+        constraints,
+        headers,
+        limits: limits()
+            .map(|(rule, limit)| of_tool(&server.name, tool, rule, limit))
+            .collect(),
+        explanation,
+    }
+}
+
+/// The validator of a schema, which is the constraints of `rule` or else a tool's own.
+fn compiled(listed: &ListedSchema, rule: Option<&Rule>) -> Compiled {
+    let compiled = listed.schema.as_ref().map(|schema| schema.compiled());
+    let errors = match compiled {
+        Some(Ok(schema)) => return Ok(Arc::clone(schema)),
+        Some(Err(errors)) => Some(errors.clone()),
+        None => None,
+    };
+    Err(SchemaFlaw {
+        hash: Arc::clone(&listed.hash),
+        rule: rule.map(|rule| (rule.id, rule.name.clone())),
+        errors,
+    })
+}
+
+/// The candidates of a field, from the rules that match and set it.
+fn candidates<T>(
+    matching: &[&Rule],
+    mut get: impl FnMut(&Rule) -> Option<T>,
+    default: T,
+) -> Candidates<T> {
+    let set = matching
+        .iter()
+        .filter_map(|rule| Some((rule.callers(), rule.id, get(rule)?)));
+    Candidates::of(set, default)
+}
+
+/// A field as people read it: `value` tells what a rule sets, or the default.
+fn explain<T, U>(
+    rules: &[Rule],
+    candidates: &Candidates<T>,
+    value: impl Fn(Option<&Rule>) -> U,
+) -> Field<U> {
+    let rule_of = |candidate: &Candidate<T>| rules.get(candidate.rule?.index());
+    let otherwise = rule_of(candidates.otherwise());
+    let conditional = candidates.conditional().filter_map(|candidate| {
+        let rule = rule_of(candidate)?;
+        Some(ConditionalValue {
+            roles: rule.roles().to_vec(),
+            value: value(Some(rule)),
+            rule: rule.name.clone(),
+        })
+    });
+    Field {
+        candidates: conditional.collect(),
+        value: value(otherwise),
+        rule: otherwise.map(|rule| rule.name.clone()),
+    }
+}
+
+fn explain_limit(rule: &Rule, limit: &RuleLimit) -> ExplainedLimit {
+    ExplainedLimit {
+        rule: rule.name.clone(),
+        id: limit.wire.id.clone(),
+        per: limit.wire.per.clone(),
+        requests: limit.wire.requests,
+        window_ms: limit.wire.window_ms,
+        burst: limit.burst,
+        roles: rule.roles().to_vec(),
+    }
+}
+
+/// A rule's limit as it holds for one tool.
+fn of_tool(server: &str, tool: &str, rule: &Rule, limit: &RuleLimit) -> Limit {
+    let identity = identity(server, &rule.name, &limit.wire.id, tool, limit.per);
+    Limit {
+        callers: rule.callers(),
+        rule: rule.name.clone(),
+        id: limit.wire.id.clone(),
+        requests: limit.wire.requests,
+        window_ms: limit.wire.window_ms,
+        rate: limit.rate,
+        principal: limit.per.principal,
+        common_bucket: CommonBucket::new(identity.clone(), limit.per.principal),
+        identity,
+    }
+}
+
+/// All of a bucket's identity but the principal.
+fn identity(server: &str, rule: &str, limit: &str, tool: &str, per: Per) -> Vec<u8> {
+    let mut identity = part(Vec::new(), b's', server.as_bytes());
+    identity = part(identity, b'r', rule.as_bytes());
+    identity = part(identity, b'l', limit.as_bytes());
+    match per.tool {
+        PerTool::Yes => part(identity, b't', tool.as_bytes()),
+        PerTool::No => identity,
+    }
+}
