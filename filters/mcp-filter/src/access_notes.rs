@@ -44,15 +44,15 @@ impl AccessNotes {
         if self.details.is_empty() {
             return;
         }
-        let explained = noted.tool.and_then(|tool| policy.explain(tool));
+        let named = noted.tool.and_then(|tool| policy.tool_name(tool));
         for detail in &self.details {
             let value = match detail {
                 AccessDetail::Configuration => Some(self.configuration.as_str()),
                 AccessDetail::Decision => Some(noted.decision),
                 AccessDetail::Principal => Some(ANONYMOUS),
                 AccessDetail::Rule => noted.rule,
-                AccessDetail::Server => explained.map(|explained| explained.server.as_str()),
-                AccessDetail::Tool => explained.map(|explained| explained.tool.as_str()),
+                AccessDetail::Server => named.map(|(server, _)| server),
+                AccessDetail::Tool => named.map(|(_, tool)| tool),
             };
             if let Some(value) = value {
                 host.note(detail.note(), value.as_bytes());

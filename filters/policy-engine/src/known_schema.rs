@@ -5,16 +5,17 @@ use std::sync::{Arc, OnceLock};
 use crate::compile_error::CompileErrors;
 use crate::schema::Schema;
 use crate::schema::header_parameters::HeaderParameter;
+use crate::text_part::TextPart;
 
 /// A JSON Schema that is compiled when it is first needed, once.
 #[derive(Debug)]
 pub(crate) struct KnownSchema {
-    text: Arc<str>,
+    text: TextPart,
     compiled: OnceLock<Result<Arc<Schema>, CompileErrors>>,
 }
 
 impl KnownSchema {
-    pub(crate) fn new(text: Arc<str>) -> Self {
+    pub(crate) fn new(text: TextPart) -> Self {
         Self {
             text,
             compiled: OnceLock::new(),

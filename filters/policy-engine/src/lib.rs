@@ -85,6 +85,7 @@ pub mod settlement;
 pub mod slots;
 pub mod statistics;
 mod target;
+mod text_part;
 mod tool_list;
 mod tools;
 pub mod wire;

@@ -376,6 +376,6 @@ impl Policy {
     /// another policy.
     #[must_use]
     pub fn explain(&self, tool: ToolId) -> Option<&Explanation> {
-        self.tools.get(tool).map(|tool| &tool.explanation)
+        self.tools.explain(tool)
     }
 }

@@ -1,10 +1,10 @@
 //! The schemas and lists of tools that policies use, kept from one configuration to the next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 
 use crate::known_schema::KnownSchema;
-use crate::tool_list::{InvalidToolList, ListedSchema, ListedTool, ToolList};
+use crate::tool_list::{InvalidToolList, ListedSchema, ListedTool, ToolList, text};
 
 /// Schemas by their text and lists of tools by their name, kept for as long as any policy uses
 /// them. The names of schemas in a configuration are no key: whoever edits a schema by hand may
@@ -32,8 +32,13 @@ impl SchemaCache {
     /// How many schemas are in use.
     #[must_use]
     pub fn len(&self) -> usize {
-        let schemas = self.schemas.values();
-        schemas.filter(|schema| schema.strong_count() > 0).count()
+        let alone = self.schemas.values().filter_map(Weak::upgrade);
+        let lists: Vec<Arc<ToolList>> = self.lists.values().filter_map(Weak::upgrade).collect();
+        let tools = lists.iter().flat_map(|list| list.tools());
+        let listed = tools.filter_map(|tool| tool.schema.as_ref()?.schema.clone());
+        // Some lists share theirs with others.
+        let places: BTreeSet<_> = alone.chain(listed).map(|one| Arc::as_ptr(&one)).collect();
+        places.len()
     }
 
     /// Whether no schema is in use.
@@ -77,9 +82,26 @@ impl SchemaCache {
                 schema,
             }
         });
-        let list = Arc::new(ToolList::in_order(name.into(), tools.collect())?);
+        let list = ToolList::in_order(name.into(), tools.collect())?;
+        Ok(self.keep(list))
+    }
+
+    /// Reads a list that was written as text, or takes the one of its name that a policy uses.
+    ///
+    /// # Errors
+    /// The fault that it has.
+    pub(crate) fn read_list(&mut self, text: &[u8]) -> Result<Arc<ToolList>, &'static str> {
+        let name = text::name(text).ok_or("it has no name")?;
+        match self.list(name) {
+            Some(list) => Ok(list),
+            None => text::read(text).map(|list| self.keep(list)),
+        }
+    }
+
+    fn keep(&mut self, list: ToolList) -> Arc<ToolList> {
+        let list = Arc::new(list);
         self.lists.insert(list.shared_name(), Arc::downgrade(&list));
-        Ok(list)
+        list
     }
 
     /// The schema of this text, which is compiled when it is first needed.
@@ -88,7 +110,7 @@ impl SchemaCache {
             return known;
         }
         let text: Arc<str> = text.into();
-        let schema = Arc::new(KnownSchema::new(Arc::clone(&text)));
+        let schema = Arc::new(KnownSchema::new(Arc::clone(&text).into()));
         self.schemas.insert(text, Arc::downgrade(&schema));
         schema
     }

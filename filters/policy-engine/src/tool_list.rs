@@ -1,11 +1,14 @@
 //! The tools that one server lists, apart from every policy about them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
 
 use crate::glob::Glob;
 use crate::known_schema::KnownSchema;
+use crate::text_part::TextPart;
+
+pub(crate) mod text;
 
 /// The tools that one server lists, with the schemas of their arguments. Immutable, so that the
 /// policies that follow each other share it.
@@ -14,6 +17,8 @@ pub struct ToolList {
     name: Arc<str>,
     /// In the order of the tools' names, each once.
     tools: Vec<ListedTool>,
+    /// All of it as one text, which is written when it is first asked for.
+    text: OnceLock<Arc<str>>,
 }
 
 /// Why tools make no list.
@@ -22,6 +27,9 @@ pub enum InvalidToolList {
     /// They are not in the order of their names, or one comes twice.
     #[error("the tool `{0}` is not behind the one before it in the order of their names")]
     Unordered(String),
+    /// A name that could not be told from what stands around it in the text of a list.
+    #[error("the tool's name {0:?} is empty or holds a tab or a line break")]
+    Unwritable(String),
 }
 
 /// One tool of a list.
@@ -35,7 +43,7 @@ pub(crate) struct ListedTool {
 #[derive(Clone, Debug)]
 pub(crate) struct ListedSchema {
     /// The name that a configuration gives it: the SHA-256 of its text, in hex.
-    pub(crate) hash: Arc<str>,
+    pub(crate) hash: TextPart,
     /// Nothing where the configuration does not hold it.
     pub(crate) schema: Option<Arc<KnownSchema>>,
 }
@@ -49,12 +57,32 @@ impl ToolList {
         let pairs = tools.iter().zip(tools.iter().skip(1));
         match pairs.into_iter().find(|(one, next)| one.name >= next.name) {
             Some((_, next)) => Err(InvalidToolList::Unordered(next.name.to_string())),
-            None => Ok(Self::of(name, tools)),
+            None => match tools.iter().find(|tool| text::is_unwritable(&tool.name)) {
+                Some(tool) => Err(InvalidToolList::Unwritable(tool.name.to_string())),
+                None => Ok(Self::of(name, tools)),
+            },
         }
     }
 
     pub(crate) fn of(name: Arc<str>, tools: Vec<ListedTool>) -> Self {
-        Self { name, tools }
+        Self {
+            name,
+            tools,
+            text: OnceLock::new(),
+        }
+    }
+
+    /// The same list, which this text says.
+    fn with_text(self, text: Arc<str>) -> Self {
+        Self {
+            text: text.into(),
+            ..self
+        }
+    }
+
+    /// The list as a text ([`text`]).
+    pub(crate) fn text(&self) -> &str {
+        self.text.get_or_init(|| text::write(self).into())
     }
 
     /// The name of the list.

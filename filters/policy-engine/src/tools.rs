@@ -2,6 +2,7 @@
 //! asked for: a change of one rule costs nothing for the tools that nobody calls.
 
 mod arguments_check;
+mod explain;
 mod merge;
 pub(crate) mod rule;
 mod tool_policy;
@@ -13,6 +14,7 @@ use crate::compile_error::{CompileError, CompileErrors, join};
 use crate::explain::Explanation;
 use crate::ids::{RuleId, ToolId};
 use crate::target::Targets;
+use crate::text_part::TextPart;
 use crate::tool_list::{ListedTool, ToolList};
 use crate::wire;
 pub use arguments_check::ArgumentsCheck;
@@ -51,7 +53,7 @@ pub(crate) struct ServerTools {
 #[derive(Clone, Debug)]
 pub(crate) struct SchemaFlaw {
     /// The schema's name in the configuration.
-    pub(crate) hash: Arc<str>,
+    pub(crate) hash: TextPart,
     /// The rule whose constraints it is; none where it is the tool's own.
     pub(crate) rule: Option<(RuleId, String)>,
     /// The faults of the schema; none where the configuration does not hold it.
@@ -155,6 +157,23 @@ impl Tools {
         }
     }
 
+    /// The policy of a tool with the rules behind it.
+    pub(crate) fn explain(&self, id: ToolId) -> Option<&Explanation> {
+        let (place, policy) = (self.place(id)?, self.get(id)?);
+        let explain = || Box::new(explain::explain(self, place, policy));
+        Some(policy.explanation.get_or_init(explain))
+    }
+
+    /// The rules that match a tool, in their order.
+    fn matching<'a>(
+        &'a self,
+        server: &'a ServerTools,
+        tool: &'a str,
+    ) -> impl Iterator<Item = &'a Rule> {
+        let rules = self.rules.iter();
+        rules.filter(move |rule| rule.matches(&server.name, tool))
+    }
+
     #[cold]
     fn merge(&self, id: ToolId) -> Option<&ToolPolicy> {
         let (server, tool) = self.place(id)?;
@@ -179,11 +198,11 @@ impl Tools {
         let written_out = self
             .offered()
             .filter(|(_, server, _)| !server.is_vouched_for);
-        for (id, _, _) in written_out {
+        for (id, server, listed) in written_out {
             let Some(tool) = self.get(id) else { continue };
             for flaw in tool.flaws() {
-                if told.insert((flaw.hash.clone(), flaw.errors.is_none().then_some(id))) {
-                    errors.extend(flaw.told(&tool.explanation));
+                if told.insert((flaw.hash.to_string(), flaw.errors.is_none().then_some(id))) {
+                    errors.extend(flaw.told(&server.name, &listed.name));
                 }
             }
         }
@@ -208,12 +227,13 @@ impl Tools {
             candidates.extend(self.matched_by(rule).map(|id| (id, ())));
         }
         let flawed = candidates.into_keys().filter_map(|id| {
-            let tool = self.get(id)?;
-            let told = tool.flaws().flat_map(|flaw| flaw.told(&tool.explanation));
+            let ((server, listed), tool) = (self.place(id)?, self.get(id)?);
+            let (server, name) = (&server.name, &*listed.name);
+            let told = tool.flaws().flat_map(|flaw| flaw.told(server, name));
             let errors: Vec<CompileError> = told.collect();
             (!errors.is_empty()).then(|| FlawedTool {
-                server: tool.explanation.server.clone(),
-                tool: tool.explanation.tool.clone(),
+                server: server.clone(),
+                tool: name.to_owned(),
                 errors,
             })
         });
@@ -245,8 +265,7 @@ impl Tools {
 
 impl SchemaFlaw {
     /// The faults, by paths of the configuration.
-    fn told(&self, tool: &Explanation) -> Vec<CompileError> {
-        let (server, name) = (&tool.server, &tool.tool);
+    fn told(&self, server: &str, name: &str) -> Vec<CompileError> {
         let Some(errors) = &self.errors else {
             let path = match &self.rule {
                 Some((rule, _)) => format!("/rules/{}/constraints", rule.0),
@@ -255,7 +274,7 @@ impl SchemaFlaw {
                     format!("{}/input_schema", join(&tools, name))
                 }
             };
-            let hash = &self.hash;
+            let hash = &*self.hash;
             let reason = format!("unknown schema `{hash}`; `schemas` must hold it");
             return vec![CompileError { path, reason }];
         };

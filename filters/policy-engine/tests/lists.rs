@@ -339,6 +339,10 @@ fn it_says_what_is_wrong_with_a_list() {
     }
     let unordered = SchemaCache::new().tool_list("list", [("b", None), ("a", None)]);
     assert!(unordered.unwrap_err().to_string().contains("`a`"));
+    for name in ["", "a\tb", "a\n"] {
+        let unwritable = SchemaCache::new().tool_list("list", [(name, None)]);
+        assert!(unwritable.unwrap_err().to_string().contains("tab"));
+    }
 }
 
 #[test]

@@ -216,8 +216,8 @@ impl ControlPlane {
         let parts = &resource["content"]["typed_config"]["config"]["configuration"]["value"];
         let mut config = json_in(&parts[0]);
         let lists = parts.as_array().unwrap().iter().skip(1);
-        let lists: BTreeMap<&str, &Value> = lists
-            .map(|list| (list[0].as_str().unwrap(), list))
+        let lists: BTreeMap<&str, &str> = lists
+            .map(|list| list.as_str().unwrap().split_once('\n').unwrap())
             .collect();
         let mut schemas = config["schemas"].take();
         for server in config["servers"].as_object_mut().unwrap().values_mut() {
@@ -249,18 +249,18 @@ fn json_in(text: &Value) -> Value {
 }
 
 /// Writes the tools of a list into a server, and their schemas beside it.
-fn write_out(server: &mut Value, list: &Value, schemas: &mut Value) {
-    let mut texts = list.as_array().unwrap().iter().skip(2);
+fn write_out(server: &mut Value, list: &str, schemas: &mut Value) {
+    let (index, texts) = list.split_once("\n\n").unwrap_or_default();
     let withheld = server["withheld"].take();
-    let withheld = withheld.as_array().into_iter().flatten();
-    let withheld: Vec<&Value> = withheld.collect();
-    for tool in json_in(&list[1]).as_array().unwrap() {
-        let hash = tool[1].as_str().unwrap();
-        if schemas.get(hash).is_none() {
-            schemas[hash] = json_in(texts.next().unwrap());
-        }
-        if !withheld.contains(&&tool[0]) {
-            server["tools"][tool[0].as_str().unwrap()] = json!({"input_schema": hash});
+    let withheld: Vec<&Value> = withheld.as_array().into_iter().flatten().collect();
+    for line in index.lines() {
+        let [tool, hash, from, to] = line.split('\t').collect::<Vec<_>>()[..] else {
+            panic!("the tool of `{line}` has no schema");
+        };
+        let place = from.parse().unwrap()..to.parse().unwrap();
+        schemas[hash] = serde_json::from_str(&texts[place]).unwrap();
+        if !withheld.contains(&&json!(tool)) {
+            server["tools"][tool] = json!({"input_schema": hash});
         }
     }
 }

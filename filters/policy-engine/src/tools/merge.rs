@@ -1,13 +1,12 @@
 //! The rules that match a tool, merged field by field.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::rule::{Per, PerTool, Rule, RuleLimit};
 use super::tool_policy::{Compiled, ToolPolicy};
 use super::{SchemaFlaw, ServerTools, Tools};
-use crate::candidates::{Candidate, Candidates};
+use crate::candidates::Candidates;
 use crate::decision::{CommonBucket, Limit, part};
-use crate::explain::{ConditionalValue, ExplainedLimit, Explanation, Field};
 use crate::principal::Access;
 use crate::schema::header_parameters::HeaderParameter;
 use crate::tool_list::{ListedSchema, ListedTool};
@@ -17,10 +16,7 @@ use crate::wire::{self, Validate};
 pub(crate) fn merge(tools: &Tools, server: &ServerTools, listed: &ListedTool) -> ToolPolicy {
     let tool = &*listed.name;
     step_count::count(tools.rules.len());
-    let rules = tools.rules.iter();
-    let matching: Vec<&Rule> = rules
-        .filter(|rule| rule.matches(&server.name, tool))
-        .collect();
+    let matching: Vec<&Rule> = tools.matching(server, tool).collect();
 
     let access = candidates(
         &matching,
@@ -60,42 +56,8 @@ pub(crate) fn merge(tools: &Tools, server: &ServerTools, listed: &ListedTool) ->
         let rules = matching.iter();
         rules.flat_map(|rule| rule.limits.iter().map(move |limit| (*rule, limit)))
     };
-    let rules = &tools.rules;
-    let explanation = Explanation {
-        server: server.name.clone(),
-        tool: tool.to_owned(),
-        allow: explain(rules, &access, |rule| match rule {
-            Some(rule) => {
-                let set = rule.access.as_ref();
-                set.map(|(_, roles)| roles.clone()).unwrap_or_default()
-            }
-            None => match tools.defaults.access {
-                wire::Access::Allow => vec!["*".to_owned()],
-                wire::Access::Deny => Vec::new(),
-            },
-        }),
-        validate: explain(rules, &validate, |rule| {
-            let set = rule.and_then(|rule| rule.validate);
-            set.unwrap_or(tools.defaults.validate)
-        }),
-        input_schema: listed.schema.as_ref().map(|own| own.hash.to_string()),
-        constraints: explain(rules, &constraints, |rule| {
-            let set = rule.and_then(|rule| rule.constraints.as_ref());
-            set.map(|constraints| constraints.hash.to_string())
-        }),
-        timeout_ms: explain(rules, &timeout, |rule| {
-            let timeout = rule.and_then(|rule| rule.timeout)?;
-            u64::try_from(timeout.as_millis()).ok()
-        }),
-        cluster: explain(rules, &target, |rule| {
-            let set = rule.and_then(|rule| rule.cluster.as_ref());
-            set.unwrap_or(&server.cluster).clone()
-        }),
-        limits: limits()
-            .map(|(rule, limit)| explain_limit(rule, limit))
-            .collect(),
-    };
     ToolPolicy {
+        name: tool.to_owned(),
         target,
         timeout,
         access,
@@ -106,7 +68,7 @@ pub(crate) fn merge(tools: &Tools, server: &ServerTools, listed: &ListedTool) ->
         limits: limits()
             .map(|(rule, limit)| of_tool(&server.name, tool, rule, limit))
             .collect(),
-        explanation,
+        explanation: OnceLock::new(),
     }
 }
 
@@ -119,7 +81,7 @@ fn compiled(listed: &ListedSchema, rule: Option<&Rule>) -> Compiled {
         None => None,
     };
     Err(SchemaFlaw {
-        hash: Arc::clone(&listed.hash),
+        hash: listed.hash.clone(),
         rule: rule.map(|rule| (rule.id, rule.name.clone())),
         errors,
     })
@@ -135,41 +97,6 @@ fn candidates<T>(
         .iter()
         .filter_map(|rule| Some((rule.callers(), rule.id, get(rule)?)));
     Candidates::of(set, default)
-}
-
-/// A field as people read it: `value` tells what a rule sets, or the default.
-fn explain<T, U>(
-    rules: &[Rule],
-    candidates: &Candidates<T>,
-    value: impl Fn(Option<&Rule>) -> U,
-) -> Field<U> {
-    let rule_of = |candidate: &Candidate<T>| rules.get(candidate.rule?.index());
-    let otherwise = rule_of(candidates.otherwise());
-    let conditional = candidates.conditional().filter_map(|candidate| {
-        let rule = rule_of(candidate)?;
-        Some(ConditionalValue {
-            roles: rule.roles().to_vec(),
-            value: value(Some(rule)),
-            rule: rule.name.clone(),
-        })
-    });
-    Field {
-        candidates: conditional.collect(),
-        value: value(otherwise),
-        rule: otherwise.map(|rule| rule.name.clone()),
-    }
-}
-
-fn explain_limit(rule: &Rule, limit: &RuleLimit) -> ExplainedLimit {
-    ExplainedLimit {
-        rule: rule.name.clone(),
-        id: limit.wire.id.clone(),
-        per: limit.wire.per.clone(),
-        requests: limit.wire.requests,
-        window_ms: limit.wire.window_ms,
-        burst: limit.burst,
-        roles: rule.roles().to_vec(),
-    }
 }
 
 /// A rule's limit as it holds for one tool.

@@ -1,6 +1,6 @@
 //! All that is decided about one tool before it is called.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::SchemaFlaw;
@@ -22,6 +22,8 @@ pub(crate) type Compiled = Result<Arc<Schema>, SchemaFlaw>;
 /// The policy of one tool: of each field its candidates.
 #[derive(Debug)]
 pub(crate) struct ToolPolicy {
+    /// The server's own name of the tool.
+    pub(super) name: String,
     /// Nothing where no server has it, which never happens.
     pub(crate) target: Candidates<Option<TargetId>>,
     pub(crate) timeout: Candidates<Option<Duration>>,
@@ -34,13 +36,14 @@ pub(crate) struct ToolPolicy {
     /// The arguments that clients repeat in headers, by the tool's own schema.
     pub(crate) headers: Arc<[HeaderParameter]>,
     pub(crate) limits: Vec<Limit>,
-    pub(crate) explanation: Explanation,
+    /// The policy as people read it, once somebody has asked.
+    pub(super) explanation: OnceLock<Box<Explanation>>,
 }
 
 impl ToolPolicy {
     /// The server's own name of the tool.
     pub(crate) fn name(&self) -> &str {
-        &self.explanation.tool
+        &self.name
     }
 
     /// The rules that decide about the calls of a caller.

@@ -1,12 +1,11 @@
-//! How a configuration travels: as JSON alone, or as a `google.protobuf.ListValue` that holds the
-//! JSON and, behind it, the lists of tools that it names, so that a reader who knows a list passes
-//! over it unread.
+//! How a configuration travels: as JSON alone, or as a `google.protobuf.ListValue` of texts, of
+//! which the first is the JSON and the others are the lists of tools that it names, so that a
+//! reader who knows a list passes over it unread.
 //!
-//! A list is a `ListValue` of strings: its name; its index, which is JSON with the name of each
-//! tool and the hash of its schema (`[["tool","hash"],["other",null]]`); and the text of each
-//! schema, in the order in which the index first names them.
+//! A list is one text (`tool_list::text` says which), because Envoy takes a message of thousands of
+//! values apart several times for each change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Error as JsonError;
@@ -14,7 +13,6 @@ use thiserror::Error;
 
 use super::FilterConfig;
 use crate::schema_cache::SchemaCache;
-use crate::tool_list::{ListedSchema, ToolList};
 
 /// The type of a configuration that travels with lists.
 pub const TYPE_URL: &str = "type.googleapis.com/google.protobuf.ListValue";
@@ -23,8 +21,6 @@ pub const TYPE_URL: &str = "type.googleapis.com/google.protobuf.ListValue";
 const VALUES: u8 = 1 << 3 | LENGTH_DELIMITED;
 /// The field `Value.string_value` of protobuf.
 const STRING: u8 = 3 << 3 | LENGTH_DELIMITED;
-/// The field `Value.list_value` of protobuf.
-const LIST: u8 = 6 << 3 | LENGTH_DELIMITED;
 /// The wire type of strings and messages: their bytes come after their length.
 const LENGTH_DELIMITED: u8 = 2;
 
@@ -40,7 +36,7 @@ pub enum Unreadable {
         /// The place of the list, from 1.
         number: usize,
         /// The fault that it has.
-        reason: String,
+        reason: &'static str,
     },
 }
 
@@ -49,49 +45,31 @@ pub enum Unreadable {
 /// # Errors
 /// When a part cannot be written as JSON.
 pub fn encode(config: &FilterConfig) -> Result<Vec<u8>, JsonError> {
-    let mut bytes = Vec::new();
-    string(&mut bytes, &serde_json::to_string(config)?);
-    let mut written = BTreeSet::new();
+    let json = serde_json::to_string(config)?;
     let servers = config.servers.values();
     let lists = servers.filter_map(|server| server.list.as_ref()?.list.as_deref());
-    for list in lists.filter(|list| written.insert(list.name())) {
-        let mut values = Vec::new();
-        write_list(&mut values, list)?;
-        value(&mut bytes, LIST, &values);
+    let lists: BTreeMap<&str, &str> = lists.map(|list| (list.name(), list.text())).collect();
+    let texts = || std::iter::once(json.as_str()).chain(lists.values().copied());
+    let room = texts().map(|text| text.len() + MOST_HEAD).sum();
+    let mut bytes = Vec::with_capacity(room);
+    for text in texts() {
+        string(&mut bytes, text);
     }
     Ok(bytes)
 }
 
-fn write_list(values: &mut Vec<u8>, list: &ToolList) -> Result<(), JsonError> {
-    let schemas = list.tools().iter().map(|tool| tool.schema.as_ref());
-    let index: Vec<(&str, Option<&str>)> = list
-        .tool_names()
-        .zip(schemas.clone().map(|schema| Some(&*schema?.hash)))
-        .collect();
-    string(values, list.name());
-    string(values, &serde_json::to_string(&index)?);
-    let mut written = BTreeSet::new();
-    for ListedSchema { hash, schema } in schemas.flatten() {
-        if written.insert(hash) {
-            string(values, schema.as_ref().map_or("", |schema| schema.text()));
-        }
-    }
-    Ok(())
-}
+/// The most bytes before a text: two tags and two lengths.
+const MOST_HEAD: usize = 12;
 
-/// Adds a value of strings or of a list to a `ListValue`.
-fn value(bytes: &mut Vec<u8>, tag: u8, content: &[u8]) {
-    let mut length = Vec::new();
-    varint(&mut length, content.len());
-    bytes.push(VALUES);
-    varint(bytes, 1 + length.len() + content.len());
-    bytes.push(tag);
-    bytes.extend_from_slice(&length);
-    bytes.extend_from_slice(content);
-}
-
+/// Adds a text to a `ListValue`.
 fn string(bytes: &mut Vec<u8>, text: &str) {
-    value(bytes, STRING, text.as_bytes());
+    let mut length = Vec::new();
+    varint(&mut length, text.len());
+    bytes.push(VALUES);
+    varint(bytes, 1 + length.len() + text.len());
+    bytes.push(STRING);
+    bytes.extend_from_slice(&length);
+    bytes.extend_from_slice(text.as_bytes());
 }
 
 fn varint(bytes: &mut Vec<u8>, mut number: usize) {
@@ -107,20 +85,18 @@ fn varint(bytes: &mut Vec<u8>, mut number: usize) {
 /// # Errors
 /// When the bytes are no configuration.
 pub fn decode(bytes: &[u8], known: &mut SchemaCache) -> Result<FilterConfig, Unreadable> {
-    let mut values = Values(bytes);
-    let Some(Content::Text(json)) = values.next() else {
+    let mut texts = Texts(bytes);
+    let Some(json) = texts.next() else {
         return Ok(serde_json::from_slice(bytes)?);
     };
     let mut config: FilterConfig = serde_json::from_slice(json)?;
     let mut lists = BTreeMap::new();
     for number in 1.. {
-        if values.0.is_empty() {
+        if texts.0.is_empty() {
             break;
         }
-        let list = match values.next() {
-            Some(Content::List(list)) => read_list(list, known),
-            _ => Err("it is cut off, or is no list of strings".to_owned()),
-        };
+        let text = texts.next().ok_or("it is cut off, or is no text");
+        let list = text.and_then(|text| known.read_list(text));
         let list = list.map_err(|reason| Unreadable::List { number, reason })?;
         lists.insert(list.shared_name(), list);
     }
@@ -135,72 +111,22 @@ pub fn decode(bytes: &[u8], known: &mut SchemaCache) -> Result<FilterConfig, Unr
 /// The JSON of a configuration, which names everything that travels with it by its hash.
 #[must_use]
 pub fn json_of(bytes: &[u8]) -> &[u8] {
-    match Values(bytes).next() {
-        Some(Content::Text(json)) => json,
-        _ => bytes,
-    }
+    Texts(bytes).next().unwrap_or(bytes)
 }
 
-fn read_list(bytes: &[u8], known: &mut SchemaCache) -> Result<Arc<ToolList>, String> {
-    let mut values = Values(bytes);
-    let name = values.text().ok_or("it has no name")?;
-    if let Some(list) = known.list(name) {
-        return Ok(list);
-    }
-    let index = values.text().ok_or("it has no index")?;
-    step_count::count(bytes.len());
-    let index: Vec<(String, Option<String>)> = serde_json::from_str(index)
-        .map_err(|error| format!("its index cannot be read: {error}"))?;
-    let mut texts: BTreeMap<&str, &str> = BTreeMap::new();
-    for hash in index.iter().filter_map(|(_, hash)| hash.as_deref()) {
-        if !texts.contains_key(hash) {
-            let text = values.text();
-            let text = text.ok_or_else(|| format!("it does not hold the schema `{hash}`"))?;
-            texts.insert(hash, text);
-        }
-    }
-    if !values.0.is_empty() {
-        return Err("it holds more than its index names".to_owned());
-    }
-    let tools = index.iter().map(|(name, hash)| {
-        let schema = hash
-            .as_deref()
-            .and_then(|hash| Some((hash, *texts.get(hash)?)));
-        (name.as_str(), schema)
-    });
-    let list = known.tool_list(name, tools);
-    list.map_err(|error| error.to_string())
-}
+/// The texts of a `ListValue` that are still to be read.
+struct Texts<'a>(&'a [u8]);
 
-/// The values of a `ListValue` that are still to be read.
-struct Values<'a>(&'a [u8]);
-
-enum Content<'a> {
-    Text(&'a [u8]),
-    List(&'a [u8]),
-}
-
-impl<'a> Values<'a> {
-    /// The next value; nothing at the end, and where what follows is none.
-    fn next(&mut self) -> Option<Content<'a>> {
+impl<'a> Texts<'a> {
+    /// The next text; nothing at the end, and where what follows is none.
+    fn next(&mut self) -> Option<&'a [u8]> {
         let (value, rest) = field(self.0, VALUES)?;
-        let (content, behind) = match value.first()? {
-            &STRING => field(value, STRING).map(|(text, behind)| (Content::Text(text), behind)),
-            _ => field(value, LIST).map(|(list, behind)| (Content::List(list), behind)),
-        }?;
+        let (text, behind) = field(value, STRING)?;
         if !behind.is_empty() {
             return None;
         }
         self.0 = rest;
-        Some(content)
-    }
-
-    /// The next value, where it is text.
-    fn text(&mut self) -> Option<&'a str> {
-        match self.next()? {
-            Content::Text(text) => std::str::from_utf8(text).ok(),
-            Content::List(_) => None,
-        }
+        Some(text)
     }
 }
 

@@ -1,0 +1,89 @@
+//! The policy of a tool as people read it, worked out for those who ask: the proxy never does.
+
+use super::rule::{Rule, RuleLimit};
+use super::tool_policy::ToolPolicy;
+use super::{ServerTools, Tools};
+use crate::candidates::{Candidate, Candidates};
+use crate::explain::{ConditionalValue, ExplainedLimit, Explanation, Field};
+use crate::tool_list::ListedTool;
+use crate::wire;
+
+/// The rules behind the policy of a tool, field by field.
+pub(super) fn explain(
+    tools: &Tools,
+    (server, listed): (&ServerTools, &ListedTool),
+    policy: &ToolPolicy,
+) -> Explanation {
+    let tool = &*listed.name;
+    let rules = &tools.rules;
+    Explanation {
+        server: server.name.clone(),
+        tool: tool.to_owned(),
+        allow: field(rules, &policy.access, |rule| match rule {
+            Some(rule) => {
+                let set = rule.access.as_ref();
+                set.map(|(_, roles)| roles.clone()).unwrap_or_default()
+            }
+            None => match tools.defaults.access {
+                wire::Access::Allow => vec!["*".to_owned()],
+                wire::Access::Deny => Vec::new(),
+            },
+        }),
+        validate: field(rules, &policy.validate, |rule| {
+            let set = rule.and_then(|rule| rule.validate);
+            set.unwrap_or(tools.defaults.validate)
+        }),
+        input_schema: listed.schema.as_ref().map(|own| own.hash.to_string()),
+        constraints: field(rules, &policy.constraints, |rule| {
+            let set = rule.and_then(|rule| rule.constraints.as_ref());
+            set.map(|constraints| constraints.hash.to_string())
+        }),
+        timeout_ms: field(rules, &policy.timeout, |rule| {
+            let timeout = rule.and_then(|rule| rule.timeout)?;
+            u64::try_from(timeout.as_millis()).ok()
+        }),
+        cluster: field(rules, &policy.target, |rule| {
+            let set = rule.and_then(|rule| rule.cluster.as_ref());
+            set.unwrap_or(&server.cluster).clone()
+        }),
+        limits: tools
+            .matching(server, tool)
+            .flat_map(|rule| rule.limits.iter().map(|limit| explain_limit(rule, limit)))
+            .collect(),
+    }
+}
+
+/// A field as people read it: `value` tells what a rule sets, or the default.
+fn field<T, U>(
+    rules: &[Rule],
+    candidates: &Candidates<T>,
+    value: impl Fn(Option<&Rule>) -> U,
+) -> Field<U> {
+    let rule_of = |candidate: &Candidate<T>| rules.get(candidate.rule?.index());
+    let otherwise = rule_of(candidates.otherwise());
+    let conditional = candidates.conditional().filter_map(|candidate| {
+        let rule = rule_of(candidate)?;
+        Some(ConditionalValue {
+            roles: rule.roles().to_vec(),
+            value: value(Some(rule)),
+            rule: rule.name.clone(),
+        })
+    });
+    Field {
+        candidates: conditional.collect(),
+        value: value(otherwise),
+        rule: otherwise.map(|rule| rule.name.clone()),
+    }
+}
+
+fn explain_limit(rule: &Rule, limit: &RuleLimit) -> ExplainedLimit {
+    ExplainedLimit {
+        rule: rule.name.clone(),
+        id: limit.wire.id.clone(),
+        per: limit.wire.per.clone(),
+        requests: limit.wire.requests,
+        window_ms: limit.wire.window_ms,
+        burst: limit.burst,
+        roles: rule.roles().to_vec(),
+    }
+}
