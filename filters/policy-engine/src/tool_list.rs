@@ -121,10 +121,4 @@ impl ToolList {
             .filter(|(_, tool)| pattern.matches(&tool.name))
             .map(|(place, _)| place)
     }
-
-    /// Whether it lists a tool whose name a pattern stands for.
-    #[must_use]
-    pub fn lists(&self, pattern: &Glob) -> bool {
-        self.matching(pattern).next().is_some()
-    }
 }
