@@ -6,20 +6,21 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::core::v3::{
     Address, AggregatedConfigSource, ApiVersion, ConfigSource, SocketAddress, address,
     config_source::ConfigSourceSpecifier, socket_address::PortSpecifier,
 };
 use envoy_types::pb::google::protobuf::{BoolValue, Duration, UInt32Value};
-use gateway_document::{GatewayDocument, Listener, Span};
+use gateway_document::{GatewayDocument, Span};
 use policy_engine::statistics::{configuration_number, listener_label};
-use policy_engine::wire::{CLUSTER_HEADER, FilterConfig};
+use policy_engine::wire::CLUSTER_HEADER;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use xds::{
-    EarlierResources, Generation, InconsistentSnapshot, InvalidResource, ResourceType, Snapshot,
-    SnapshotBuilder,
+    EarlierResources, Generation, InconsistentSnapshot, InvalidResource, Resource, ResourceType,
+    Snapshot, SnapshotBuilder,
 };
 
 use crate::descriptors::EncodeError;
@@ -35,6 +36,7 @@ mod listener;
 mod local_reply;
 mod matching;
 mod module_code;
+mod parts;
 mod rate_limit;
 mod routes;
 mod secret;
@@ -44,6 +46,7 @@ mod upstream;
 pub use crate::module::ModuleFile;
 pub(crate) use filter::OWN_PLUGIN;
 pub use further_filter::filter_problems;
+pub use parts::Source;
 
 /// The server that comes with the product and answers `/health` for what is behind it.
 const BUILT_IN_SERVER: &str = "data";
@@ -69,38 +72,57 @@ pub enum RenderError {
     ModulePath(PathBuf),
 }
 
-/// Everything that an Envoy is to have for `document`, with one filter configuration per listener.
-/// The resources that say what they said before are the `earlier` ones.
+/// An earlier generation, whose resources the next one shares where it would say the same.
+#[derive(Debug, Clone, Copy)]
+pub struct Earlier<'a> {
+    /// The configuration that it was made of.
+    pub source: Source<'a>,
+    /// The resources that this process rendered of it.
+    pub rendered: &'a Snapshot,
+}
+
+/// The resources of a generation, rendered.
+#[derive(Debug)]
+pub struct Rendering {
+    /// Every resource of the generation.
+    pub snapshot: Snapshot,
+    /// Those that were rendered for it; the others are the earlier ones.
+    pub anew: Vec<(ResourceType, Arc<str>)>,
+}
+
+/// Everything that an Envoy is to have for a configuration. A resource that is made of the same
+/// parts as an earlier one is that one; one that says the same all the same is, too.
 ///
 /// # Errors
 /// When the parts make no resource or no consistent whole.
-pub fn snapshot(
-    document: &GatewayDocument,
-    listeners: &[(&Listener, &FilterConfig)],
-    module: &ModuleFile,
-    earlier: EarlierResources<'_>,
-) -> Result<Snapshot, RenderError> {
-    let mut resources = cluster::resources(document, earlier)?;
-    for filter in &document.filters {
-        let extension = further_filter::extension(filter, module)?;
-        resources.push(earlier.encode(&extension.name, &extension)?);
-    }
-    if let Some(origin) = module.shelf.origin() {
-        let cluster = module_code::cluster(origin);
-        resources.push(earlier.encode(&cluster.name, &cluster)?);
-    }
-    let module = &module.of(document);
-    for (listener, config) in listeners {
-        let name = listener.name.as_str();
-        resources.push(earlier.encode(name, &listener::listener(document, listener))?);
-        resources.push(earlier.share(name, routes::routes(document, listener, config))?);
-        let extension = filter::extension(listener, config, module)?;
-        resources.push(earlier.encode(&extension.name, &extension)?);
+pub fn render(source: Source<'_>, earlier: Option<Earlier<'_>>) -> Result<Rendering, RenderError> {
+    let known = earlier.map(|earlier| parts::by_key(earlier.source));
+    let known = known.unwrap_or_default();
+    let shared = earlier.map(|earlier| EarlierResources::of(earlier.rendered));
+    let shared = shared.unwrap_or_default();
+    let mut resources: Vec<Arc<Resource>> = Vec::new();
+    let mut anew = Vec::new();
+    for parts in parts::all(source) {
+        let key = parts.key();
+        let before = earlier.filter(|_| known.get(&key) == Some(&parts));
+        let (resource_type, name) = key;
+        let before = before.and_then(|earlier| earlier.rendered.get(resource_type, &name));
+        resources.push(match before {
+            Some(before) => Arc::clone(before),
+            None => {
+                let resource = shared.share(&name, parts.render()?)?;
+                anew.push((resource_type, Arc::clone(resource.name())));
+                resource
+            }
+        });
     }
     let contents = resources.iter().map(|resource| &**resource);
     let builder = Snapshot::builder(Generation::of(contents));
     let builder = resources.into_iter().fold(builder, SnapshotBuilder::with);
-    Ok(builder.build()?)
+    Ok(Rendering {
+        snapshot: builder.build()?,
+        anew,
+    })
 }
 
 /// The number that each listener's filter shows once it runs its part of `snapshot`, by the label

@@ -17,7 +17,7 @@ use xds::{
 };
 
 use crate::catalogue::KnownList;
-use crate::envoy::{self, ModuleFile, RenderError};
+use crate::envoy::{self, Earlier, ModuleFile, RenderError, Rendering, Source};
 
 mod tool_view;
 
@@ -44,6 +44,11 @@ pub struct Built {
     /// The resources that Envoys are given. The generation is named by their content, endpoints
     /// left out.
     pub snapshot: Arc<Snapshot>,
+    /// The resources as this process rendered them from these inputs. Envoys may be sent others:
+    /// those that an earlier process rendered, or with endpoints that came later.
+    rendered: Arc<Snapshot>,
+    /// Those of them that were rendered for it; the others are those of the generation before.
+    pub rendered_anew: Arc<[(ResourceType, Arc<str>)]>,
     /// The schemas that this generation's policies use, for the next generation's.
     pub schemas: KnownSchemas,
 }
@@ -153,15 +158,19 @@ impl Built {
             problems.dedup();
             return Err(BuildError::Invalid(problems));
         }
-        let configs: Vec<_> = document
-            .listeners
-            .iter()
-            .zip(&listeners)
-            .map(|(listener, (_, resolved))| (listener, &resolved.config))
-            .collect();
-        let earlier = before.map(|before| EarlierResources::of(&before.snapshot));
-        let earlier = earlier.unwrap_or_default();
-        let snapshot = Arc::new(envoy::snapshot(&document, &configs, &module, earlier)?);
+        let source = Source {
+            document: &document,
+            listeners: &listeners,
+            module: &module,
+        };
+        let Rendering { snapshot, anew } = envoy::render(source, before.map(Self::as_earlier))?;
+        tracing::debug!(
+            %revision,
+            rendered = anew.len(),
+            of = snapshot.resources().count(),
+            "resources were rendered"
+        );
+        let snapshot = Arc::new(snapshot);
         Ok(Self {
             revision,
             warnings: warnings(&document, &catalogue),
@@ -169,9 +178,22 @@ impl Built {
             lists,
             module,
             listeners: listeners.into(),
+            rendered: Arc::clone(&snapshot),
+            rendered_anew: anew.into(),
             snapshot,
             schemas: schemas.clone(),
         })
+    }
+
+    fn as_earlier(&self) -> Earlier<'_> {
+        Earlier {
+            source: Source {
+                document: &self.document,
+                listeners: &self.listeners,
+                module: &self.module,
+            },
+            rendered: &self.rendered,
+        }
     }
 
     /// The same inputs with another snapshot, which is the same generation but for its endpoints.
@@ -185,6 +207,8 @@ impl Built {
             listeners: Arc::clone(&self.listeners),
             warnings: self.warnings.clone(),
             snapshot,
+            rendered: Arc::clone(&self.rendered),
+            rendered_anew: Arc::clone(&self.rendered_anew),
             schemas: self.schemas.clone(),
         }
     }
@@ -201,25 +225,26 @@ impl Built {
     /// # Errors
     /// When the bytes are not what they are said to be.
     pub fn with_stored_bytes(mut self, bytes: &StoredGeneration) -> Result<Self, RestoreError> {
-        let resources: Vec<Resource> = bytes
+        let own = EarlierResources::of(&self.rendered);
+        let resources: Vec<Arc<Resource>> = bytes
             .resources
             .iter()
             .map(|stored| {
-                Resource::from_any(Any {
+                let resource = Resource::from_any(Any {
                     type_url: stored.type_url.clone(),
                     value: stored.value.clone(),
-                })
+                });
+                resource.map(|resource| own.in_place_of(resource))
             })
             .collect::<Result<_, _>>()?;
-        let generation = Generation::of(&resources);
+        let generation = Generation::of(resources.iter().map(|resource| &**resource));
         if generation.as_str() != bytes.generation {
             return Err(RestoreError::OtherContent(bytes.generation.clone()));
         }
         let endpoints = self.snapshot.of_type(ResourceType::Endpoints);
-        let endpoints: Vec<Resource> = endpoints.map(|resource| (**resource).clone()).collect();
         let builder = resources
             .into_iter()
-            .chain(endpoints)
+            .chain(endpoints.cloned())
             .fold(Snapshot::builder(generation), xds::SnapshotBuilder::with);
         self.snapshot = Arc::new(builder.build()?);
         Ok(self)

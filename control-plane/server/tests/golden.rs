@@ -128,3 +128,16 @@ fn it_makes_the_same_bytes_from_the_same_parts_every_time() {
         }
     }
 }
+
+#[test]
+fn it_makes_the_same_after_any_other_example_as_by_itself() {
+    for (before, after) in examples()
+        .iter()
+        .flat_map(|before| examples().into_iter().map(move |after| (before, after)))
+    {
+        let (before, after) = (built(before), built(&after));
+        let (number, document) = (after.revision, Arc::clone(&after.document));
+        let next = before.next(number, document, &lists(), after.module.clone());
+        assert_eq!(next.unwrap().snapshot, after.snapshot);
+    }
+}

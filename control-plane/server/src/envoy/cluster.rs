@@ -1,7 +1,5 @@
 //! One cluster per server and per entry of `clusters`.
 
-use std::sync::Arc;
-
 use envoy_types::pb::envoy::config::cluster::v3::cluster::{
     ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, EdsClusterConfig,
 };
@@ -20,11 +18,11 @@ use envoy_types::pb::envoy::extensions::upstreams::http::v3::{
     },
 };
 use envoy_types::util::pack_any;
-use gateway_document::{Endpoint as DocumentEndpoint, EndpointHealth, GatewayDocument, Rule};
+use gateway_document::{Endpoint as DocumentEndpoint, EndpointHealth, GatewayDocument};
 use gateway_document::{SecretCredentials, Server, Upstream, UpstreamAuthority, UpstreamTls};
 use prost::Name;
-use xds::{EarlierResources, InvalidResource, Resource};
 
+use super::secret::NamedSecrets;
 use super::upstream::{health_check, lb_policy, outlier_detection, thresholds};
 use super::{BUILT_IN_SERVER, ads, milliseconds, number, secret, socket_address, span, tls};
 
@@ -39,20 +37,35 @@ const MOST_CONNECTIONS: u32 = 16_384;
 /// of whoever asks for its health. What is beyond waits here, where it costs the server nothing.
 const MOST_CONNECTIONS_TO_BUILT_IN: u32 = 500;
 
-/// Endpoints as one cluster, whatever implied it.
-struct Behind<'a> {
+/// Endpoints as one cluster, whatever implied it: the parts of the document that a cluster is made
+/// of.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Behind<'a> {
     name: &'a str,
     endpoints: Vec<DocumentEndpoint<&'a UpstreamAuthority>>,
     connections: u32,
     upstream: &'a Upstream,
     tls: Option<UpstreamTls>,
     credentials: Option<&'a SecretCredentials>,
+    secrets: NamedSecrets<'a>,
 }
 
-pub(super) fn resources(
-    document: &GatewayDocument,
-    earlier: EarlierResources<'_>,
-) -> Result<Vec<Arc<Resource>>, InvalidResource> {
+/// The endpoints of a cluster that reach Envoys by themselves.
+#[derive(Debug, PartialEq)]
+pub(super) struct DiscoveredEndpoints<'a> {
+    name: &'a str,
+    endpoints: Vec<DocumentEndpoint<&'a UpstreamAuthority>>,
+}
+
+/// A cluster by another name than its own.
+#[derive(Debug, PartialEq)]
+pub(super) struct StandIn<'a> {
+    name: String,
+    behind: Behind<'a>,
+}
+
+/// Every cluster of a document.
+pub(super) fn all(document: &GatewayDocument) -> Vec<Behind<'_>> {
     let servers = document.servers.iter().map(|(name, server)| {
         let name = name.as_str();
         let usual = match name {
@@ -66,6 +79,7 @@ pub(super) fn resources(
             upstream: &server.upstream,
             tls: server.tls(),
             credentials: server.own_credentials(),
+            secrets: NamedSecrets::default(),
         }
     });
     let clusters = document.clusters.iter().map(|cluster| Behind {
@@ -79,59 +93,93 @@ pub(super) fn resources(
         upstream: &cluster.upstream,
         tls: cluster.upstream.tls.clone(),
         credentials: None,
+        secrets: NamedSecrets::default(),
     });
-    let all: Vec<Behind<'_>> = servers.chain(clusters).collect();
-    let mut resources = Vec::new();
-    for behind in &all {
-        resources.push(earlier.encode(behind.name, &whole(document, behind))?);
-        if behind.are_discovered() {
-            let assignment = load_assignment(behind.name, &behind.endpoints);
-            resources.push(earlier.encode(behind.name, &assignment)?);
-        }
-    }
-    for rule in &document.tools {
-        if let Some(cluster) = stand_in(document, rule, &all) {
-            resources.push(earlier.encode(&cluster.name, &cluster)?);
-        }
-    }
-    Ok(resources)
+    let all = servers.chain(clusters);
+    all.map(|behind| behind.with_secrets(document)).collect()
 }
 
-impl Behind<'_> {
+/// The clusters by the names under which rules spread their calls: for each such rule the one of
+/// the most weight once more. Routes change before the filter does and clusters go last, so while
+/// such a rule goes, the filter names the spread for a moment when its route is gone.
+pub(super) fn stand_ins<'a>(document: &GatewayDocument, all: &[Behind<'a>]) -> Vec<StandIn<'a>> {
+    let spread = document.tools.iter().filter_map(|rule| {
+        let target = rule.route.as_ref()?;
+        let (heaviest, _) = target.weights.iter().max_by_key(|(_, weight)| **weight)?;
+        let behind = all.iter().find(|one| one.name == heaviest.as_str())?;
+        Some(StandIn {
+            name: rule.split(),
+            behind: behind.clone(),
+        })
+    });
+    spread.collect()
+}
+
+impl<'a> Behind<'a> {
+    fn with_secrets(mut self, document: &'a GatewayDocument) -> Self {
+        let of_tls = self.tls.iter();
+        let of_tls = of_tls.flat_map(|tls| [tls.ca_secret.as_ref(), tls.secret.as_ref()]);
+        let of_credentials = self.credentials.map(|credentials| &credentials.secret);
+        self.secrets = NamedSecrets::of(document, of_tls.chain([of_credentials]));
+        self
+    }
+
+    pub(super) fn name(&self) -> &'a str {
+        self.name
+    }
+
     /// Whether its endpoints reach Envoys by themselves. Endpoint discovery takes addresses only;
     /// names are resolved by the cluster itself.
     fn are_discovered(&self) -> bool {
         let mut endpoints = self.endpoints.iter();
         endpoints.all(|endpoint| endpoint.place.ip().is_some())
     }
+
+    /// The cluster, with its endpoints where these are not discovered.
+    pub(super) fn cluster(&self) -> Cluster {
+        if self.are_discovered() {
+            return cluster(self, DiscoveryType::Eds);
+        }
+        Cluster {
+            load_assignment: Some(load_assignment(self.name, &self.endpoints)),
+            ..cluster(self, DiscoveryType::StrictDns)
+        }
+    }
+
+    /// Its endpoints, to be discovered.
+    pub(super) fn discovered(&self) -> Option<DiscoveredEndpoints<'a>> {
+        self.are_discovered().then(|| DiscoveredEndpoints {
+            name: self.name,
+            endpoints: self.endpoints.clone(),
+        })
+    }
 }
 
-/// A cluster, with its endpoints where these are not discovered.
-fn whole(document: &GatewayDocument, behind: &Behind<'_>) -> Cluster {
-    if behind.are_discovered() {
-        return cluster(document, behind, DiscoveryType::Eds);
+impl<'a> DiscoveredEndpoints<'a> {
+    pub(super) fn name(&self) -> &'a str {
+        self.name
     }
-    Cluster {
-        load_assignment: Some(load_assignment(behind.name, &behind.endpoints)),
-        ..cluster(document, behind, DiscoveryType::StrictDns)
+
+    pub(super) fn load_assignment(&self) -> ClusterLoadAssignment {
+        load_assignment(self.name, &self.endpoints)
     }
 }
 
-/// A cluster by the name under which a rule spreads its calls, where it does: the one of the most
-/// weight once more. Routes change before the filter does and clusters go last, so while such a
-/// rule goes, the filter names the spread for a moment when its route is gone.
-fn stand_in(document: &GatewayDocument, rule: &Rule, all: &[Behind<'_>]) -> Option<Cluster> {
-    let target = rule.route.as_ref()?;
-    let (heaviest, _) = target.weights.iter().max_by_key(|(_, weight)| **weight)?;
-    let behind = all.iter().find(|one| one.name == heaviest.as_str())?;
-    let mut cluster = whole(document, behind);
-    cluster.name = rule.split();
-    if let Some(discovery) = &mut cluster.eds_cluster_config {
-        behind.name.clone_into(&mut discovery.service_name);
+impl StandIn<'_> {
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
-    // Its endpoints are asked already.
-    cluster.health_checks.clear();
-    Some(cluster)
+
+    pub(super) fn cluster(&self) -> Cluster {
+        let mut cluster = self.behind.cluster();
+        cluster.name.clone_from(&self.name);
+        if let Some(discovery) = &mut cluster.eds_cluster_config {
+            self.behind.name.clone_into(&mut discovery.service_name);
+        }
+        // Its endpoints are asked already.
+        cluster.health_checks.clear();
+        cluster
+    }
 }
 
 fn endpoints_of(server: &Server) -> Vec<DocumentEndpoint<&UpstreamAuthority>> {
@@ -153,7 +201,7 @@ fn at<'a, P>(
     }
 }
 
-fn cluster(document: &GatewayDocument, behind: &Behind<'_>, discovery: DiscoveryType) -> Cluster {
+fn cluster(behind: &Behind<'_>, discovery: DiscoveryType) -> Cluster {
     let upstream = behind.upstream;
     let first = behind.endpoints.first().map(|endpoint| endpoint.place);
     Cluster {
@@ -179,13 +227,13 @@ fn cluster(document: &GatewayDocument, behind: &Behind<'_>, discovery: Discovery
         transport_socket: behind
             .tls
             .as_ref()
-            .map(|tls| tls::for_endpoints(document, tls, first)),
+            .map(|tls| tls::for_endpoints(&behind.secrets, tls, first)),
         typed_extension_protocol_options: [(
             UpstreamHttpOptions::full_name(),
             pack_any(UpstreamHttpOptions {
                 http_filters: behind
                     .credentials
-                    .map(|credentials| secret::injecting(document, credentials))
+                    .map(|credentials| secret::injecting(&behind.secrets, credentials))
                     .unwrap_or_default(),
                 ..http1(upstream)
             }),

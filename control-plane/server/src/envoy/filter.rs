@@ -38,11 +38,77 @@ pub(super) fn configuration(resource: &Resource) -> Option<Vec<u8>> {
     Some(text.value.into_bytes())
 }
 
-pub(super) fn extension(
-    listener: &Listener,
-    config: &FilterConfig,
-    module: &ModuleFile,
-) -> Result<TypedExtensionConfig, RenderError> {
+/// The filter of a listener: its configuration, and the module that it runs.
+#[derive(Debug)]
+pub(super) struct FilterParts<'a> {
+    listener: &'a Listener,
+    config: &'a FilterConfig,
+    module: ModuleFile,
+}
+
+impl<'a> FilterParts<'a> {
+    pub(super) fn of(listener: &'a Listener, config: &'a FilterConfig, module: ModuleFile) -> Self {
+        Self {
+            listener,
+            config,
+            module,
+        }
+    }
+
+    pub(super) fn resource_name(&self) -> String {
+        resource_name(self.listener)
+    }
+}
+
+impl PartialEq for FilterParts<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.listener.name == other.listener.name
+            && self.module == other.module
+            && is_same(self.config, other.config)
+    }
+}
+
+/// Whether two configurations say the same, in the same texts.
+fn is_same(one: &FilterConfig, other: &FilterConfig) -> bool {
+    let FilterConfig {
+        version,
+        listener,
+        allowed_hosts,
+        allowed_origins,
+        max_body_bytes,
+        max_depth,
+        endpoints,
+        servers,
+        defaults,
+        roles,
+        rules,
+        schemas,
+        access_log,
+    } = one;
+    *version == other.version
+        && *listener == other.listener
+        && *allowed_hosts == other.allowed_hosts
+        && *allowed_origins == other.allowed_origins
+        && *max_body_bytes == other.max_body_bytes
+        && *max_depth == other.max_depth
+        && *endpoints == other.endpoints
+        && *servers == other.servers
+        && *defaults == other.defaults
+        && *roles == other.roles
+        && *rules == other.rules
+        && *access_log == other.access_log
+        && schemas
+            .iter()
+            .map(|(name, text)| (name, text.get()))
+            .eq(other.schemas.iter().map(|(name, text)| (name, text.get())))
+}
+
+pub(super) fn extension(parts: &FilterParts<'_>) -> Result<TypedExtensionConfig, RenderError> {
+    let FilterParts {
+        listener,
+        config,
+        module,
+    } = parts;
     let configuration = Any {
         type_url: travel::TYPE_URL.to_owned(),
         value: travel::encode(config)?,

@@ -10,7 +10,9 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 };
 use envoy_types::pb::google::protobuf::{Any, StringValue};
 use envoy_types::util::pack_any;
-use gateway_document::{EnvoyFilter, Filter, GatewayDocument, ModuleReference, Problem};
+use gateway_document::{
+    EnvoyFilter, Filter, FilterName, GatewayDocument, ModuleReference, Problem,
+};
 use prost::Name;
 use serde_json::Value;
 
@@ -19,24 +21,40 @@ use super::{ModuleFile, RenderError, ads};
 use crate::descriptors::{self, EncodeError};
 
 /// The name under which listeners discover the configuration of a filter.
-fn resource_name(filter: &Filter) -> String {
-    format!("portcullis.filter.{}", filter.name)
+fn resource_name(filter: &FilterName) -> String {
+    format!("portcullis.filter.{filter}")
 }
 
-/// The place of a filter in a listener's chain. Until its configuration is there, it denies.
-pub(super) fn discovered(filter: &Filter) -> HttpFilter {
-    let kind = filter.envoy.map_or_else(Wasm::type_url, type_url);
-    HttpFilter {
-        name: resource_name(filter),
-        config_type: Some(http_filter::ConfigType::ConfigDiscovery(
-            ExtensionConfigSource {
-                config_source: Some(ads()),
-                default_config: Some(deny()),
-                type_urls: vec![kind, RbacFilter::type_url()],
-                ..Default::default()
-            },
-        )),
-        ..Default::default()
+/// The place of a filter in a listener's chain, wherever it is configured.
+#[derive(Debug, PartialEq)]
+pub(super) struct Discovered<'a> {
+    name: &'a FilterName,
+    envoy: Option<EnvoyFilter>,
+}
+
+impl<'a> Discovered<'a> {
+    pub(super) fn of(filter: &'a Filter) -> Self {
+        Self {
+            name: &filter.name,
+            envoy: filter.envoy,
+        }
+    }
+
+    /// Until its configuration is there, it denies.
+    pub(super) fn filter(&self) -> HttpFilter {
+        let kind = self.envoy.map_or_else(Wasm::type_url, type_url);
+        HttpFilter {
+            name: resource_name(self.name),
+            config_type: Some(http_filter::ConfigType::ConfigDiscovery(
+                ExtensionConfigSource {
+                    config_source: Some(ads()),
+                    default_config: Some(deny()),
+                    type_urls: vec![kind, RbacFilter::type_url()],
+                    ..Default::default()
+                },
+            )),
+            ..Default::default()
+        }
     }
 }
 
@@ -52,20 +70,40 @@ fn type_url(filter: EnvoyFilter) -> String {
     format!("type.googleapis.com/{}", filter.message())
 }
 
+/// A filter, and the module that it runs.
+#[derive(Debug, PartialEq)]
+pub(super) struct FurtherFilterParts<'a> {
+    filter: &'a Filter,
+    module: Option<ModuleFile>,
+}
+
+impl<'a> FurtherFilterParts<'a> {
+    pub(super) fn of(filter: &'a Filter, modules: &ModuleFile) -> Self {
+        let hash = filter.module.as_ref().and_then(ModuleReference::hash);
+        Self {
+            filter,
+            module: hash.map(|hash| modules.other(hash)),
+        }
+    }
+
+    pub(super) fn resource_name(&self) -> String {
+        resource_name(&self.filter.name)
+    }
+}
+
 /// The configuration of a filter, for the listeners that discover it.
 pub(super) fn extension(
-    filter: &Filter,
-    modules: &ModuleFile,
+    parts: &FurtherFilterParts<'_>,
 ) -> Result<TypedExtensionConfig, RenderError> {
-    let hash = filter.module.as_ref().and_then(ModuleReference::hash);
-    let typed_config = match (hash, filter.envoy) {
-        (Some(hash), _) => {
+    let filter = parts.filter;
+    let typed_config = match (&parts.module, filter.envoy) {
+        (Some(module), _) => {
             let configuration = filter.configuration.as_ref();
             let text = configuration.map(|given| given.0.to_string());
             let text = text.map(|value| pack_any(StringValue { value }));
-            let name = resource_name(filter);
+            let name = parts.resource_name();
             pack_any(Wasm {
-                config: Some(plugin(&name, "", text, &modules.other(hash))?),
+                config: Some(plugin(&name, "", text, module)?),
             })
         }
         (None, Some(kind)) => {
@@ -75,7 +113,7 @@ pub(super) fn extension(
         (None, None) => deny(),
     };
     Ok(TypedExtensionConfig {
-        name: resource_name(filter),
+        name: parts.resource_name(),
         typed_config: Some(typed_config),
     })
 }

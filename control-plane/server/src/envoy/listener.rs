@@ -26,14 +26,16 @@ use envoy_types::pb::envoy::extensions::request_id::uuid::v3::UuidRequestIdConfi
 use envoy_types::pb::google::protobuf::{Any, Duration, UInt64Value};
 use envoy_types::util::pack_any;
 use gateway_document::{
-    FilterPlace, GatewayDocument, HttpRoute, Listener as DocumentListener, RoutePath, Span,
+    FilterPlace, GatewayDocument, Listener as DocumentListener, RoutePath, Span,
 };
 use prost::Name;
 
+use super::further_filter::Discovered;
 use super::matching::is;
+use super::secret::NamedSecrets;
 use super::{
-    CLUSTER_HEADER, access_log, ads, cors, filter, further_filter, local_reply, milliseconds,
-    number, rate_limit, socket_address, span, tls, truth,
+    CLUSTER_HEADER, access_log, ads, cors, filter, local_reply, milliseconds, number, rate_limit,
+    socket_address, span, tls, truth,
 };
 
 /// Above the filter's own limit, so that the filter answers for a long body before Envoy does; and
@@ -55,10 +57,53 @@ const STREAM_FLUSH_MS: u32 = 60_000;
 const REQUEST_MS: u32 = 60_000;
 const REQUEST_HEADERS_MS: u32 = 10_000;
 
-pub(super) fn listener(document: &GatewayDocument, listener: &DocumentListener) -> Listener {
+/// The parts of the document that a listener is made of.
+#[derive(Debug, PartialEq)]
+pub(super) struct ListenerParts<'a> {
+    listener: &'a DocumentListener,
+    routes: RoutesInShort,
+    before: Vec<Discovered<'a>>,
+    after: Vec<Discovered<'a>>,
+    secrets: NamedSecrets<'a>,
+}
+
+/// The filters that the HTTP routes of a listener want there.
+#[derive(Debug, PartialEq)]
+struct RoutesInShort {
+    are_there: bool,
+    have_cors: bool,
+    have_limits: bool,
+}
+
+impl<'a> ListenerParts<'a> {
+    pub(super) fn of(document: &'a GatewayDocument, listener: &'a DocumentListener) -> Self {
+        let routes = || document.routes_of(listener).map(|(_, route)| route);
+        let further = |place| document.filters_of(listener, place);
+        let tls = listener.tls.as_ref();
+        let secrets = tls.map(|tls| [tls.client_ca_secret.as_ref(), tls.secret.as_ref()]);
+        Self {
+            listener,
+            routes: RoutesInShort {
+                are_there: routes().next().is_some(),
+                have_cors: routes().any(|route| route.cors.is_some()),
+                have_limits: routes().any(|route| route.limit.is_some()),
+            },
+            before: further(FilterPlace::Before).map(Discovered::of).collect(),
+            after: further(FilterPlace::After).map(Discovered::of).collect(),
+            secrets: NamedSecrets::of(document, secrets.into_iter().flatten()),
+        }
+    }
+
+    pub(super) fn name(&self) -> &'a str {
+        self.listener.name.as_str()
+    }
+}
+
+pub(super) fn listener(parts: &ListenerParts<'_>) -> Listener {
+    let listener = parts.listener;
     let manager = network_filter(
         "envoy.filters.network.http_connection_manager",
-        pack_any(connection_manager(document, listener)),
+        pack_any(connection_manager(parts)),
     );
     let limit = listener.max_connections.map(|most| {
         network_filter(
@@ -81,7 +126,7 @@ pub(super) fn listener(document: &GatewayDocument, listener: &DocumentListener) 
             transport_socket: listener
                 .tls
                 .as_ref()
-                .map(|tls| tls::for_clients(document, tls)),
+                .map(|tls| tls::for_clients(&parts.secrets, tls)),
             ..Default::default()
         }],
         per_connection_buffer_limit_bytes: number(buffer(listener)),
@@ -105,21 +150,18 @@ fn buffer(listener: &DocumentListener) -> u32 {
 }
 
 /// The filters of HTTP, each only where something asks for it.
-fn http_filters(document: &GatewayDocument, listener: &DocumentListener) -> Vec<HttpFilter> {
-    let has = |is_set: fn(&HttpRoute) -> bool| {
-        document.routes_of(listener).any(|(_, route)| is_set(route))
-    };
+fn http_filters(parts: &ListenerParts<'_>) -> Vec<HttpFilter> {
+    let listener = parts.listener;
     let mut filters = Vec::new();
     filters.extend(listener.health_check_path.as_ref().map(health_check));
     // Before our own, so that it answers what browsers ask, and marks our refusals as readable.
-    if listener.cors.is_some() || has(|route| route.cors.is_some()) {
+    if listener.cors.is_some() || parts.routes.have_cors {
         filters.push(cors::filter());
     }
-    let further = |place| document.filters_of(listener, place);
-    filters.extend(further(FilterPlace::Before).map(further_filter::discovered));
+    filters.extend(parts.before.iter().map(Discovered::filter));
     filters.push(mcp_filter(listener));
-    filters.extend(further(FilterPlace::After).map(further_filter::discovered));
-    if has(|route| route.limit.is_some()) {
+    filters.extend(parts.after.iter().map(Discovered::filter));
+    if parts.routes.have_limits {
         filters.push(rate_limit::filter());
     }
     filters.push(router());
@@ -131,19 +173,16 @@ fn time(given: Option<Span>, usual_ms: u32) -> Option<Duration> {
     given.map_or_else(|| milliseconds(usual_ms), span)
 }
 
-fn connection_manager(
-    document: &GatewayDocument,
-    listener: &DocumentListener,
-) -> HttpConnectionManager {
+fn connection_manager(parts: &ListenerParts<'_>) -> HttpConnectionManager {
+    let listener = parts.listener;
     let times = &listener.client_times;
-    let has_http_routes = document.routes_of(listener).next().is_some();
     HttpConnectionManager {
         stat_prefix: listener.name.to_string(),
         route_specifier: Some(RouteSpecifier::Rds(Rds {
             config_source: Some(ads()),
             route_config_name: listener.name.to_string(),
         })),
-        http_filters: http_filters(document, listener),
+        http_filters: http_filters(parts),
         common_http_protocol_options: Some(HttpProtocolOptions {
             idle_timeout: times.connection_idle.and_then(span),
             max_connection_duration: times.connection.and_then(span),
@@ -167,7 +206,7 @@ fn connection_manager(
         request_timeout: time(times.request, REQUEST_MS),
         request_headers_timeout: time(times.request_headers, REQUEST_HEADERS_MS),
         access_log: vec![access_log::json_to_stdout(listener.access_log.as_ref())],
-        local_reply_config: Some(local_reply::answers(has_http_routes)),
+        local_reply_config: Some(local_reply::answers(parts.routes.are_there)),
         use_remote_address: truth(true),
         internal_address_config: Some(nobody_internal()),
         early_header_mutation_extensions: vec![without_cluster_header()],

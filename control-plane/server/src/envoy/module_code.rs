@@ -20,7 +20,7 @@ use crate::module::ModuleOrigin;
 
 /// The name of the cluster that leads to the control plane's modules; those of documents have no
 /// dot.
-const CLUSTER: &str = "portcullis.modules";
+pub(super) const CLUSTER: &str = "portcullis.modules";
 /// A megabyte takes 2 s over a line of 4 Mbit/s.
 const FETCH_MS: u32 = 10_000;
 /// A control plane on the same network answers at once.

@@ -12,7 +12,7 @@ use envoy_types::pb::envoy::config::route::v3::{
     VirtualHost,
 };
 use envoy_types::pb::google::protobuf::Any;
-use gateway_document::{GatewayDocument, Listener};
+use gateway_document::{GatewayDocument, HttpRoute, Listener, Target};
 use policy_engine::wire::FilterConfig;
 use prost::{Message, Name};
 
@@ -33,16 +33,53 @@ const SESSION_HEADER: &str = "mcp-session-id";
 const VIRTUAL_HOSTS: u32 = 2;
 const ROUTES: u32 = 3;
 
+/// The parts of the configuration that the table of a listener's routes is made of.
+#[derive(Debug, PartialEq)]
+pub(super) struct RoutesParts<'a> {
+    listener: &'a Listener,
+    /// The rules that spread calls over several clusters, by the names of the spreads.
+    splits: Vec<(String, &'a Target)>,
+    others: Vec<&'a HttpRoute>,
+    /// Whether a cluster balances by a hash.
+    some_hash: bool,
+    /// The paths of the endpoints of MCP.
+    paths: Vec<&'a str>,
+    /// The cluster that answers for the gateway's health.
+    health: Option<&'a str>,
+}
+
+impl<'a> RoutesParts<'a> {
+    pub(super) fn of(
+        document: &'a GatewayDocument,
+        listener: &'a Listener,
+        config: &'a FilterConfig,
+    ) -> Self {
+        let others = document.routes_of(listener);
+        let paths = config.endpoints.iter();
+        let health = config.servers.get(BUILT_IN_SERVER);
+        Self {
+            listener,
+            splits: splits(document, listener).collect(),
+            others: others.map(|(_, route)| route).collect(),
+            some_hash: some_hash(document),
+            paths: paths.map(|endpoint| endpoint.path.as_str()).collect(),
+            health: health.map(|server| server.cluster.as_str()),
+        }
+    }
+
+    pub(super) fn name(&self) -> &'a str {
+        self.listener.name.as_str()
+    }
+}
+
 /// The table of a listener's routes, in the order of their precedence.
-pub(super) fn routes(
-    document: &GatewayDocument,
-    listener: &Listener,
-    config: &FilterConfig,
-) -> Any {
-    let hashes = hashes_of_sessions(document);
-    let mut routes: Vec<Vec<Route>> = splits(document, listener)
-        .map(|route| vec![route])
-        .collect();
+pub(super) fn routes(parts: &RoutesParts<'_>) -> Any {
+    let listener = parts.listener;
+    let hashes = match parts.some_hash {
+        true => hashes_of_sessions(),
+        false => Vec::new(),
+    };
+    let mut routes: Vec<Vec<Route>> = split_routes(parts).map(|route| vec![route]).collect();
     let all = [
         // The tool's time bounds the whole of it.
         mcp("mcp-timed", vec![present(TIMEOUT_HEADER)], Some(0), &hashes),
@@ -58,10 +95,14 @@ pub(super) fn routes(
     ]
     .map(|route| vec![route]);
     routes.extend(all);
-    routes.extend(mcp_preflights(listener, config).map(|route| vec![route]));
-    routes.push(vec![health(config)]);
-    let others = document.routes_of(listener);
-    routes.extend(others.flat_map(|(_, route)| http_route::routes(route)));
+    routes.extend(mcp_preflights(parts).map(|route| vec![route]));
+    routes.push(vec![health(parts.health)]);
+    routes.extend(
+        parts
+            .others
+            .iter()
+            .flat_map(|route| http_route::routes(route)),
+    );
     table(listener, routes)
 }
 
@@ -94,16 +135,15 @@ fn table(listener: &Listener, routes: Vec<Vec<Route>>) -> Any {
     }
 }
 
-/// Where a cluster balances by a hash: the session, or else the client's address.
-fn hashes_of_sessions(document: &GatewayDocument) -> Vec<HashPolicy> {
+fn some_hash(document: &GatewayDocument) -> bool {
     let servers = document.servers.values().map(|server| &server.upstream);
     let clusters = document.clusters.iter().map(|cluster| &cluster.upstream);
-    if !servers
-        .chain(clusters)
-        .any(|upstream| upstream.balancing.hashes())
-    {
-        return Vec::new();
-    }
+    let mut all = servers.chain(clusters);
+    all.any(|upstream| upstream.balancing.hashes())
+}
+
+/// Where a cluster balances by a hash: the session, or else the client's address.
+fn hashes_of_sessions() -> Vec<HashPolicy> {
     let by = |specifier, terminal| HashPolicy {
         policy_specifier: Some(specifier),
         terminal,
@@ -114,16 +154,17 @@ fn hashes_of_sessions(document: &GatewayDocument) -> Vec<HashPolicy> {
 /// Takes what a browser asks of an endpoint before the filter chooses where a call goes: Envoy's
 /// own filter, which comes first, finds the listener's policy here. It answers the question; a call
 /// goes on, and gets another route.
-fn mcp_preflights(listener: &Listener, config: &FilterConfig) -> impl Iterator<Item = Route> {
+fn mcp_preflights(parts: &RoutesParts<'_>) -> impl Iterator<Item = Route> {
+    let listener = parts.listener;
     let policy = listener
         .cors
         .as_ref()
         .map(|policy| cors::of_mcp(listener, policy));
     policy.into_iter().flat_map(|policy| {
-        config.endpoints.iter().map(move |endpoint| Route {
+        parts.paths.iter().map(move |path| Route {
             name: "mcp-cors".to_owned(),
             r#match: Some(RouteMatch {
-                path_specifier: Some(PathSpecifier::Path(endpoint.path.clone())),
+                path_specifier: Some(PathSpecifier::Path((*path).to_owned())),
                 ..Default::default()
             }),
             action: Some(to_nobody()),
@@ -137,25 +178,30 @@ fn idle_ms(listener: &Listener) -> u32 {
     u32::try_from(listener.idle_timeout.milliseconds()).unwrap_or(u32::MAX)
 }
 
-/// The calls that rules of the listener spread over several clusters: the filter names the spread,
-/// and these routes choose.
-fn splits(document: &GatewayDocument, listener: &Listener) -> impl Iterator<Item = Route> {
+fn splits<'a>(
+    document: &'a GatewayDocument,
+    listener: &'a Listener,
+) -> impl Iterator<Item = (String, &'a Target)> {
     let rules = document.tools.iter().filter(|rule| {
         let of_listener = rule.matches.listener.as_ref();
         of_listener.is_none_or(|name| *name == listener.name)
     });
-    let spread = rules.filter_map(|rule| {
-        let target = rule
-            .route
-            .as_ref()
-            .filter(|target| target.cluster.is_none())?;
-        Some((rule.split(), weighted(target)))
-    });
-    spread.flat_map(|(split, clusters)| {
+    rules.filter_map(|rule| {
+        let target = rule.route.as_ref();
+        let target = target.filter(|target| target.cluster.is_none())?;
+        Some((rule.split(), target))
+    })
+}
+
+/// The calls that rules of the listener spread over several clusters: the filter names the spread,
+/// and these routes choose.
+fn split_routes(parts: &RoutesParts<'_>) -> impl Iterator<Item = Route> {
+    parts.splits.iter().flat_map(|(split, target)| {
+        let clusters = weighted(target);
         let timed = (vec![present(TIMEOUT_HEADER)], Some(0));
-        let others = (Vec::new(), Some(idle_ms(listener)));
+        let others = (Vec::new(), Some(idle_ms(parts.listener)));
         [timed, others].map(|(mut headers, idle_ms)| {
-            headers.push(is(CLUSTER_HEADER, &split));
+            headers.push(is(CLUSTER_HEADER, split));
             let mut route = mcp("mcp-split", headers, idle_ms, &[]);
             if let Some(Action::Route(action)) = &mut route.action {
                 action.cluster_specifier = Some(clusters.clone());
@@ -202,10 +248,10 @@ fn mcp(
     }
 }
 
-fn health(config: &FilterConfig) -> Route {
-    let action = match config.servers.get(BUILT_IN_SERVER) {
-        Some(server) => Action::Route(RouteAction {
-            cluster_specifier: Some(ClusterSpecifier::Cluster(server.cluster.clone())),
+fn health(cluster: Option<&str>) -> Route {
+    let action = match cluster {
+        Some(cluster) => Action::Route(RouteAction {
+            cluster_specifier: Some(ClusterSpecifier::Cluster(cluster.to_owned())),
             host_rewrite_specifier: Some(HostRewriteSpecifier::AutoHostRewrite(
                 truth(true).unwrap_or_default(),
             )),

@@ -1,5 +1,7 @@
 //! Secrets: how resources name them, and how credentials go to servers.
 
+use std::collections::BTreeMap;
+
 use envoy_types::pb::envoy::config::core::v3::{ConfigSource, TypedExtensionConfig};
 use envoy_types::pb::envoy::extensions::filters::http::credential_injector::v3::CredentialInjector;
 use envoy_types::pb::envoy::extensions::filters::http::upstream_codec::v3::UpstreamCodec;
@@ -10,23 +12,38 @@ use envoy_types::pb::envoy::extensions::http::injected_credentials::generic::v3:
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::SdsSecretConfig;
 use envoy_types::pb::google::protobuf::{Any, Duration};
 use envoy_types::util::pack_any;
-use gateway_document::{GatewayDocument, SecretCredentials, SecretName};
+use gateway_document::{GatewayDocument, Secret, SecretCredentials, SecretName};
 
 use super::ads;
 use crate::secrets::SYSTEM_AUTHORITIES;
 
-/// Has Envoy ask for a secret. The checks of the document have refused a name that it does not
-/// have.
-pub(super) fn discovered(
-    document: &GatewayDocument,
-    name: Option<&SecretName>,
-) -> Option<SdsSecretConfig> {
-    let name = name?;
-    let secret = document.secrets.get(name)?;
-    Some(SdsSecretConfig {
-        name: secret.resource_name(name),
-        sds_config: Some(source()),
-    })
+/// The secrets that a part of the document names, with where they are.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct NamedSecrets<'a>(BTreeMap<&'a SecretName, &'a Secret>);
+
+impl<'a> NamedSecrets<'a> {
+    /// Those of `names` that there are. The checks of the document have refused others.
+    pub(super) fn of<'n>(
+        document: &'a GatewayDocument,
+        names: impl IntoIterator<Item = Option<&'n SecretName>>,
+    ) -> Self {
+        let names = names.into_iter().flatten();
+        Self(
+            names
+                .filter_map(|name| document.secrets.get_key_value(name))
+                .collect(),
+        )
+    }
+
+    /// Has Envoy ask for one of them.
+    pub(super) fn discovered(&self, name: Option<&SecretName>) -> Option<SdsSecretConfig> {
+        let name = name?;
+        let secret = self.0.get(name)?;
+        Some(SdsSecretConfig {
+            name: secret.resource_name(name),
+            sds_config: Some(source()),
+        })
+    }
 }
 
 /// Has Envoy ask for the authorities of the control plane's system.
@@ -56,12 +73,12 @@ fn source() -> ConfigSource {
 /// The filters of a cluster that put a credential into each request, over whatever the caller wrote
 /// there. Without the credential the request is answered 401 and does not go to the server.
 pub(super) fn injecting(
-    document: &GatewayDocument,
+    secrets: &NamedSecrets<'_>,
     credentials: &SecretCredentials,
 ) -> Vec<HttpFilter> {
     let header = credentials.in_header();
     let generic = Generic {
-        credential: discovered(document, Some(&credentials.secret)),
+        credential: secrets.discovered(Some(&credentials.secret)),
         header: header.name.to_owned(),
         header_value_prefix: header.prefix.to_owned(),
     };

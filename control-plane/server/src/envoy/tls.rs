@@ -14,30 +14,30 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
 use envoy_types::pb::google::protobuf::Any;
 use envoy_types::util::pack_any;
 use gateway_document::{
-    CertificateFiles, FilePath, GatewayDocument, ListenerTls, TlsVersion, UpstreamAuthority,
-    UpstreamTls,
+    CertificateFiles, FilePath, ListenerTls, TlsVersion, UpstreamAuthority, UpstreamTls,
 };
 
 use super::matching::exactly;
-use super::secret::{discovered, system_authorities};
+use super::secret::{NamedSecrets, system_authorities};
 use super::truth;
 
 /// TLS for the clients of a listener.
-pub(super) fn for_clients(document: &GatewayDocument, tls: &ListenerTls) -> TransportSocket {
+pub(super) fn for_clients(secrets: &NamedSecrets<'_>, tls: &ListenerTls) -> TransportSocket {
     let in_files = tls.client_ca_file.as_ref().map(|file| {
         ValidationContextType::ValidationContext(CertificateValidationContext {
             trusted_ca: Some(in_file(file)),
             ..Default::default()
         })
     });
-    let authorities = discovered(document, tls.client_ca_secret.as_ref())
+    let authorities = secrets
+        .discovered(tls.client_ca_secret.as_ref())
         .map(ValidationContextType::ValidationContextSdsSecretConfig)
         .or(in_files);
     let oldest = match tls.min_version {
         TlsVersion::V1_2 => TlsProtocol::TlSv12,
         TlsVersion::V1_3 => TlsProtocol::TlSv13,
     };
-    let secret = discovered(document, tls.secret.as_ref());
+    let secret = secrets.discovered(tls.secret.as_ref());
     socket(pack_any(DownstreamTlsContext {
         require_client_certificate: authorities.as_ref().and_then(|_| truth(true)),
         common_tls_context: Some(CommonTlsContext {
@@ -55,7 +55,7 @@ pub(super) fn for_clients(document: &GatewayDocument, tls: &ListenerTls) -> Tran
 /// TLS towards endpoints, of which `first` is the first. Without a name that their certificates
 /// must have, or an authority, the checks of the document have refused it.
 pub(super) fn for_endpoints(
-    document: &GatewayDocument,
+    secrets: &NamedSecrets<'_>,
     tls: &UpstreamTls,
     first: Option<&UpstreamAuthority>,
 ) -> TransportSocket {
@@ -75,7 +75,8 @@ pub(super) fn for_endpoints(
         ..Default::default()
     };
     // Envoy has no word for the authorities of its own system beside names to check.
-    let authorities = discovered(document, tls.ca_secret.as_ref())
+    let authorities = secrets
+        .discovered(tls.ca_secret.as_ref())
         .or_else(|| tls.system_ca.then(system_authorities));
     let validation = match authorities {
         Some(authorities) => {
@@ -87,7 +88,7 @@ pub(super) fn for_endpoints(
         }
         None => ValidationContextType::ValidationContext(validation),
     };
-    let secret = discovered(document, tls.secret.as_ref());
+    let secret = secrets.discovered(tls.secret.as_ref());
     socket(pack_any(UpstreamTlsContext {
         sni: name.unwrap_or_default(),
         common_tls_context: Some(CommonTlsContext {

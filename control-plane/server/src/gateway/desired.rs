@@ -112,8 +112,5 @@ pub(super) fn remade(
     if remade.generation() != built.generation() {
         return Ok(remade);
     }
-    Ok(Built {
-        snapshot: Arc::clone(&built.snapshot),
-        ..remade
-    })
+    Ok(remade.with_snapshot(Arc::clone(&built.snapshot)))
 }

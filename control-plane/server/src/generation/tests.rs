@@ -68,17 +68,13 @@ fn it_reads_no_schema_again_for_a_changed_rule() {
     assert_ne!(next.generation(), first.generation());
     // All that counts is to look for each resource among the earlier ones, and for those that it
     // names. No schema is read, and no tool is merged with the rules.
-    let configs: Vec<_> = next
-        .document
-        .listeners
-        .iter()
-        .zip(&*next.listeners)
-        .map(|(listener, (_, resolved))| (listener, &resolved.config))
-        .collect();
-    let earlier = EarlierResources::of(&first.snapshot);
-    let (_, rendering) = step_count::taken_by(|| {
-        envoy::snapshot(&next.document, &configs, &next.module, earlier).unwrap()
-    });
+    let source = Source {
+        document: &next.document,
+        listeners: &next.listeners,
+        module: &next.module,
+    };
+    let earlier = Some(first.as_earlier());
+    let (_, rendering) = step_count::taken_by(|| envoy::render(source, earlier).map(drop).unwrap());
     assert_eq!(steps, rendering);
 }
 
@@ -142,4 +138,114 @@ fn it_shares_the_resources_that_stay_as_they_are() {
         .collect();
     assert!(resources().count() > 3);
     assert_eq!(new, [ResourceType::ExtensionConfig]);
+}
+
+/// A gateway with something of each kind, as a change of it makes it.
+fn gateway(change: &str) -> Arc<CheckedDocument> {
+    const WHOLE: &str = "
+listeners: [{name: a, address: '127.0.0.1:1'}, {name: b, address: '127.0.0.1:2'}]
+servers: {data: {url: 'http://127.0.0.1:8000/mcp'}, other: {url: 'http://127.0.0.1:8001/mcp'}}
+clusters: [{name: one, endpoints: ['127.0.0.1:3']}, {name: two, endpoints: ['two:3']},
+  {name: three, endpoints: ['127.0.0.1:4']}]
+routes: [{name: r, listeners: [b], match: {prefix: /r}, to: {cluster: one}}]
+filters: [{name: f, listeners: [a], envoy: envoy.extensions.filters.http.fault.v3.HTTPFault,
+  configuration: {abort: {http_status: 503, percentage: {numerator: 1}}}}]
+secrets: {token: {env: TOKEN}}
+tools: [{name: t, match: {listener: a}, timeout: 1s}, {name: u, timeout: 1s}]
+";
+    let (from, to) = change.split_once(" -> ").unwrap_or(("", ""));
+    assert!(WHOLE.contains(from), "{from}");
+    let text = WHOLE.replacen(from, to, 1);
+    let document = gateway_document::parse(&text, gateway_document::Format::Yaml).unwrap();
+    Arc::new(CheckedDocument::new(document).unwrap())
+}
+
+#[test]
+fn it_renders_nothing_but_what_a_change_changes() {
+    let (known, lists) = (KnownSchemas::default(), lists("last"));
+    let make = |document| Built::first(&known, RevisionNumber(1), document, &lists, module());
+    let first = make(gateway("")).unwrap();
+    assert_eq!(
+        first.rendered_anew.len(),
+        first.snapshot.resources().count()
+    );
+    let rows: [(&str, &[&str]); 14] = [
+        ("", &[]),
+        (
+            "listener: a}, timeout: 1s -> listener: a}, timeout: 2s",
+            &["portcullis.mcp.a"],
+        ),
+        (
+            "u, timeout: 1s -> u, timeout: 2s",
+            &["portcullis.mcp.a", "portcullis.mcp.b"],
+        ),
+        (
+            "127.0.0.1:8001/mcp' -> 127.0.0.1:8002/mcp'",
+            &["other", "other"],
+        ),
+        ("name: two, -> name: two, max_connections: 7,", &["two"]),
+        ("cluster: one -> cluster: two", &["b"]),
+        ("prefix: /r -> prefix: /s", &["b"]),
+        ("numerator: 1 -> numerator: 2", &["portcullis.filter.f"]),
+        ("env: TOKEN -> env: OTHER", &[]),
+        ("'127.0.0.1:1'} -> '127.0.0.1:4'}", &["a", "a"]),
+        ("secrets: -> roles: {}\nsecrets:", &[]),
+        (
+            "8001/mcp'} -> 8001/mcp', credentials: {secret: token}}",
+            &["other"],
+        ),
+        (
+            "127.0.0.1:8001/mcp' -> 127.0.0.1:8001/other'",
+            &["portcullis.mcp.a", "portcullis.mcp.b"],
+        ),
+        (
+            "[{name: t, -> [{name: s, route: {weights: {three: 1, two: 2}}}, {name: t,",
+            &["split.s", "a", "b", "portcullis.mcp.a", "portcullis.mcp.b"],
+        ),
+    ];
+    for (change, expected) in rows {
+        let number = RevisionNumber(2);
+        let next = first
+            .next(number, gateway(change), &lists, module())
+            .unwrap();
+        let mut anew: Vec<&str> = next.rendered_anew.iter().map(|(_, name)| &**name).collect();
+        anew.sort_unstable();
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        assert_eq!(anew, expected, "{change}");
+        // As without a generation before it, and so is the way back.
+        assert_eq!(
+            next.snapshot,
+            make(gateway(change)).unwrap().snapshot,
+            "{change}"
+        );
+        let back = next.next(number, gateway(""), &lists, module()).unwrap();
+        assert_eq!(back.snapshot, first.snapshot, "{change}");
+    }
+}
+
+#[test]
+fn it_renders_anew_what_another_version_had_rendered() {
+    let (known, lists, number) = (KnownSchemas::default(), lists("last"), RevisionNumber(1));
+    let make = || Built::first(&known, number, gateway(""), &lists, module()).unwrap();
+    let mut stored = make().to_stored();
+    for resource in &mut stored.resources {
+        // Another connect time-out, where one is given twice the last one counts: 4 {1: 9}.
+        if resource.type_url == ResourceType::Cluster.type_url() {
+            resource.value.extend([0x22, 0x02, 0x08, 0x09]);
+        }
+    }
+    let resources = stored.resources.iter().map(|stored| {
+        let (type_url, value) = (stored.type_url.clone(), stored.value.clone());
+        Resource::from_any(Any { type_url, value }).unwrap()
+    });
+    let resources: Vec<Resource> = resources.collect();
+    stored.generation = Generation::of(&resources).as_str().to_owned();
+    let restored = make().with_stored_bytes(&stored).unwrap();
+    assert_ne!(restored.snapshot, make().snapshot);
+    let next = restored
+        .next(number, gateway(""), &lists, module())
+        .unwrap();
+    assert_eq!(next.snapshot, make().snapshot);
+    assert!(next.rendered_anew.is_empty());
 }

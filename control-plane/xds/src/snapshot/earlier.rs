@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use envoy_types::pb::google::protobuf::Any;
-use prost::{Message, Name};
 
 use super::Snapshot;
 use crate::{InvalidResource, Resource, ResourceType};
@@ -34,20 +33,17 @@ impl<'s> EarlierResources<'s> {
         }
     }
 
-    /// Encodes `message`, which calls itself `name`, as the resource that it is.
-    ///
-    /// # Errors
-    /// As [`Resource::from_any`].
-    pub fn encode<M: Message + Name>(
-        self,
-        name: &str,
-        message: &M,
-    ) -> Result<Arc<Resource>, InvalidResource> {
-        let any = Any {
-            type_url: M::type_url(),
-            value: message.encode_to_vec(),
-        };
-        self.share(name, any)
+    /// The earlier resource where it says the same as this one, or else this one.
+    #[must_use]
+    pub fn in_place_of(self, resource: Resource) -> Arc<Resource> {
+        let (resource_type, name) = (resource.resource_type(), resource.name());
+        let earlier = self
+            .0
+            .and_then(|snapshot| snapshot.get(resource_type, name));
+        match earlier.filter(|earlier| ***earlier == resource) {
+            Some(earlier) => Arc::clone(earlier),
+            None => Arc::new(resource),
+        }
     }
 }
 
@@ -67,6 +63,8 @@ mod tests {
         let shared = taken(EarlierResources::of(&before), &cluster("a", 1));
         let earlier = before.get(ResourceType::Cluster, "a").expect("there");
         assert!(Arc::ptr_eq(&shared, earlier));
+        let kept = EarlierResources::of(&before).in_place_of(cluster("a", 1));
+        assert!(Arc::ptr_eq(&kept, earlier));
     }
 
     #[test]
@@ -75,6 +73,7 @@ mod tests {
         for new in [cluster("a", 2), cluster("b", 1), endpoints("a", 1)] {
             let made = taken(EarlierResources::of(&before), &new);
             assert_eq!(*made, new);
+            assert_eq!(*EarlierResources::of(&before).in_place_of(new.clone()), new);
         }
     }
 }
