@@ -237,6 +237,7 @@ PYTHON_CLIENTS = [
         (76, 300, 25),
         ("test", "bench"),
     ),
+    PythonClients("grpc", "gRPC client that knows no messages", "clients-grpc.txt", (8, 25, 8)),
     PythonClients("schemathesis", "tester of HTTP APIs", "schemathesis.txt", (12, 93, 25)),
     PythonClients("mcp-fuzzer", "fuzzer of MCP servers", "mcp-fuzzer.txt", (6, 63, 20), ("fuzz",)),
 ]

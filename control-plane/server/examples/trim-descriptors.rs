@@ -8,9 +8,9 @@ use anyhow::{Context, Result, bail};
 use prost::Message;
 use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 
-/// The files of the messages that the control plane sends, packed ones included. What these import
-/// comes along.
-const FILES: [&str; 26] = [
+/// The files of the messages that the control plane sends, packed ones included, and of the service
+/// that tools ask. What these import comes along.
+const FILES: [&str; 27] = [
     "envoy/config/cluster/v3/cluster.proto",
     "envoy/config/core/v3/extension.proto",
     "envoy/config/endpoint/v3/endpoint.proto",
@@ -36,6 +36,7 @@ const FILES: [&str; 26] = [
     "envoy/extensions/request_id/uuid/v3/uuid.proto",
     "envoy/extensions/transport_sockets/tls/v3/tls.proto",
     "envoy/extensions/upstreams/http/v3/http_protocol_options.proto",
+    "envoy/service/status/v3/csds.proto",
     "google/protobuf/wrappers.proto",
 ];
 

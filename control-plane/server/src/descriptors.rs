@@ -8,11 +8,11 @@ use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 use serde_json::Value;
 use thiserror::Error;
 
-/// `descriptors/README.md` says where it comes from.
-static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
-    DescriptorPool::decode(include_bytes!("../descriptors/envoy.bin").as_slice())
-        .expect("the descriptors that a test reads")
-});
+/// An encoded `FileDescriptorSet`; `descriptors/README.md` says where it comes from.
+pub static ENCODED: &[u8] = include_bytes!("../descriptors/envoy.bin");
+
+static POOL: LazyLock<DescriptorPool> =
+    LazyLock::new(|| DescriptorPool::decode(ENCODED).expect("the descriptors that a test reads"));
 
 /// Why a message cannot be shown as JSON.
 #[derive(Debug, Error)]

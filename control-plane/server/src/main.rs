@@ -12,7 +12,7 @@ use clap::Parser;
 use control_plane::catalogue::CatalogueClient;
 use control_plane::gateway::{self, Gateway, ProbeSchedule, RelistSchedule};
 use control_plane::preflight::Preflight;
-use control_plane::{module, rest};
+use control_plane::{descriptors, module, rest};
 use gateway_document::{Format, GatewayDocument};
 use leadership::{Leader, StandBy};
 use settings::{LogFormat, Settings};
@@ -152,9 +152,15 @@ async fn run() -> Result<()> {
                     () = gateway::first_look(&gateway) => {}
                     () = stopped(stop.clone()) => {}
                 }
-                xds::serve(publisher, xds_listener, xds_limits, stopped(handed_over))
-                    .await
-                    .context("the xDS server stopped")
+                xds::serve(
+                    publisher,
+                    xds_listener,
+                    xds_limits,
+                    descriptors::ENCODED,
+                    stopped(handed_over),
+                )
+                .await
+                .context("the xDS server stopped")
             },
         )
     };

@@ -3,6 +3,7 @@
 mod in_use;
 mod incoming;
 mod limits;
+mod reflection;
 mod whole_messages;
 
 use std::{future::Future, time::Duration};
@@ -12,6 +13,7 @@ use envoy_types::pb::envoy::service::status::v3::client_status_discovery_service
 use in_use::InUse;
 use incoming::incoming;
 pub use limits::ServerLimits;
+use reflection::add_reflection;
 use tokio::net::TcpListener;
 use tonic::{service::Routes, transport::Server};
 use tower::util::{MapRequestLayer, MapResponseLayer};
@@ -40,12 +42,16 @@ const REQUEST_WINDOW: u32 = (64 << 10) - 1;
 /// and ends the publisher's streams one after the other, as [`ServerLimits::drain`] says, so that a
 /// fleet does not come upon another server at one moment.
 ///
+/// `descriptors` is an encoded `FileDescriptorSet`, from which tools learn what the client status
+/// service says.
+///
 /// # Errors
-/// When the listener fails.
+/// When the listener fails, or the descriptors are not readable.
 pub async fn serve(
     publisher: Publisher,
     listener: TcpListener,
     limits: ServerLimits,
+    descriptors: &[u8],
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let clock = publisher.clock().clone();
@@ -67,6 +73,7 @@ pub async fn serve(
         .max_decoding_message_size(MOST_MESSAGE_BYTES);
     let routes = services.add_to(Routes::default());
     let routes = routes.add_service(status).add_service(InUse(reports));
+    let routes = add_reflection(routes, descriptors).map_err(ServeError::Descriptors)?;
     Server::builder()
         .http2_keepalive_interval(Some(limits.keep_alive))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
@@ -81,10 +88,16 @@ pub async fn serve(
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, shutdown)
         .await
-        .map_err(ServeError)
+        .map_err(ServeError::Stopped)
 }
 
-/// The gRPC server stopped by itself.
+/// Why the gRPC server does not serve.
 #[derive(Debug, thiserror::Error)]
-#[error("the xDS server stopped")]
-pub struct ServeError(#[source] tonic::transport::Error);
+pub enum ServeError {
+    /// Tools cannot be told of the services' messages.
+    #[error("the descriptors of Envoy's messages are not readable")]
+    Descriptors(#[source] tonic_reflection::server::Error),
+    /// It stopped by itself.
+    #[error("the xDS server stopped")]
+    Stopped(#[source] tonic::transport::Error),
+}

@@ -131,7 +131,7 @@ impl ControlPlane {
         tasks.spawn(rest::serve(rest_listener, router, rest_stop));
         tasks.spawn(async move {
             let limits = xds::ServerLimits::default();
-            xds::serve(publisher, xds_listener, limits, stopped(stopping))
+            xds::serve(publisher, xds_listener, limits, &[], stopped(stopping))
                 .await
                 .unwrap();
         });

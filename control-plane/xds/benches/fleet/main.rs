@@ -74,30 +74,82 @@ fn main() -> anyhow::Result<()> {
         let size = Size::of_routes(number("--routes", 38)?);
         return runtime.block_on(server::run(Subject::from_name(&subject)?, size));
     }
-    let rounds = number("--rounds", 30)?;
-    let fleets = numbers("--envoys", &[1_000, 3_000])?;
-    let routes = numbers("--growth-routes", &[10, 100, 1_000, 10_000])?;
-    let growing_fleets = numbers("--growth-envoys", &[100, 300, 1_000, 3_000])?;
-    let few = number("--few-envoys", 100)?;
-    println!("{}", content::describe(Size::usual()));
-    println!("{}", heading());
-    for envoys in &fleets {
-        compare(&runtime, *envoys, rounds)?;
+    // `cargo bench` says so; whoever runs tests does not.
+    if std::env::args().any(|argument| argument == "--bench") {
+        return Plan::from_arguments()?.run(&runtime);
     }
-    println!("\ngrowth with the resources, {few} Envoys, one changes");
-    let of_routes = growth(&runtime, "tables of routes", &routes, rounds, |routes| {
-        (Size::of_routes(routes), few)
-    })?;
-    println!("\ngrowth with the Envoys, one resource of the usual ones changes");
-    let of_envoys = growth(&runtime, "Envoys", &growing_fleets, rounds, |envoys| {
-        (Size::usual(), envoys)
-    })?;
-    if let Some(file) = option("--plot").map(PathBuf::from) {
+    let arguments = libtest_mimic::Arguments::from_args();
+    let small = libtest_mimic::Trial::test("it_measures_a_small_fleet", move || {
+        Ok(Plan::small().run(&runtime)?)
+    });
+    libtest_mimic::run(&arguments, vec![small]).exit()
+}
+
+/// How many of everything are measured.
+struct Plan {
+    rounds: usize,
+    fleets: Vec<usize>,
+    /// Numbers of tables of routes that `few` Envoys are given.
+    routes: Vec<usize>,
+    few: usize,
+    growing_fleets: Vec<usize>,
+    plot: Option<PathBuf>,
+}
+
+impl Plan {
+    fn from_arguments() -> anyhow::Result<Self> {
+        Ok(Self {
+            rounds: number("--rounds", 30)?,
+            fleets: numbers("--envoys", &[1_000, 3_000])?,
+            routes: numbers("--growth-routes", &[10, 100, 1_000, 10_000])?,
+            few: number("--few-envoys", 100)?,
+            growing_fleets: numbers("--growth-envoys", &[100, 300, 1_000, 3_000])?,
+            plot: option("--plot").map(PathBuf::from),
+        })
+    }
+
+    /// Everything, with as few of each as there can be.
+    fn small() -> Self {
+        Self {
+            rounds: 2,
+            fleets: vec![5],
+            routes: vec![10, 20],
+            few: 2,
+            growing_fleets: vec![1, 3],
+            plot: None,
+        }
+    }
+
+    fn run(&self, runtime: &tokio::runtime::Runtime) -> anyhow::Result<()> {
+        println!("{}", content::describe(Size::usual()));
+        println!("{}", heading());
+        for envoys in &self.fleets {
+            compare(runtime, *envoys, self.rounds)?;
+        }
+        let few = self.few;
+        println!("\ngrowth with the resources, {few} Envoys, one changes");
+        let of_routes = growth(
+            runtime,
+            "tables of routes",
+            &self.routes,
+            self.rounds,
+            |routes| (Size::of_routes(routes), few),
+        )?;
+        println!("\ngrowth with the Envoys, one resource of the usual ones changes");
+        let of_envoys = growth(
+            runtime,
+            "Envoys",
+            &self.growing_fleets,
+            self.rounds,
+            |envoys| (Size::usual(), envoys),
+        )?;
         let drawn = plot::draw(&[("tables of routes", &of_routes), ("Envoys", &of_envoys)]);
-        std::fs::write(&file, drawn)
-            .with_context(|| format!("cannot write `{}`", file.display()))?;
+        if let Some(file) = &self.plot {
+            std::fs::write(file, drawn)
+                .with_context(|| format!("cannot write `{}`", file.display()))?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 fn heading() -> String {

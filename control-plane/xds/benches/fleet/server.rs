@@ -41,16 +41,18 @@ trait Measurable {
 /// Does what it is told until nobody says anything more.
 pub async fn run(subject: Subject, size: Size) -> anyhow::Result<()> {
     let listener = http_front::listen(([127, 0, 0, 1], 0).into())?;
-    answer(format_args!("{}", listener.local_addr()?.port()))?;
+    let port = listener.local_addr()?.port();
     match subject {
-        Subject::Ours => obey(Ours::serve(listener), size).await,
-        Subject::Floor => obey(FloorServer::serve(listener), size).await,
+        Subject::Ours => obey(Ours::serve(listener), port, size).await,
+        Subject::Floor => obey(FloorServer::serve(listener), port, size).await,
     }
 }
 
-async fn obey(server: impl Measurable, size: Size) -> anyhow::Result<()> {
+async fn obey(server: impl Measurable, port: u16, size: Size) -> anyhow::Result<()> {
     let mut all = content::resources(size)?;
     server.hand_out(server.prepare(&all, &[]));
+    // The floor has nothing for an Envoy that comes before that.
+    answer(format_args!("{port}"))?;
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let (mut fleet, mut revision) = (0, 0);
     while let Some(line) = lines.next_line().await? {
@@ -152,6 +154,7 @@ impl Ours {
             publisher.clone(),
             listener,
             xds::ServerLimits::default(),
+            &[],
             std::future::pending(),
         ));
         Self(publisher, watch::Sender::new(None))

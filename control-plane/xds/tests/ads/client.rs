@@ -149,7 +149,13 @@ impl Running {
             // Also when the test ends without.
             let _ = stopped.await;
         };
-        let server = tokio::spawn(xds::serve(publisher.clone(), listener, limits, shutdown));
+        let server = tokio::spawn(xds::serve(
+            publisher.clone(),
+            listener,
+            limits,
+            &[],
+            shutdown,
+        ));
         Self {
             publisher,
             ack_deadline,

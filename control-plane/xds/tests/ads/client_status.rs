@@ -1,4 +1,5 @@
-//! The client status discovery service, as standard tools read it.
+//! The client status discovery service, as standard tools read it, and what they are told of its
+//! messages.
 
 use envoy_types::pb::envoy::{
     admin::v3::ClientResourceStatus,
@@ -11,9 +12,17 @@ use envoy_types::pb::envoy::{
     },
 };
 use tonic::{Code, Status, transport::Channel};
+use tonic_reflection::pb::v1::{
+    ServerReflectionRequest, ServerReflectionResponse,
+    server_reflection_client::ServerReflectionClient, server_reflection_request::MessageRequest,
+    server_reflection_response::MessageResponse,
+};
 use xds::ResourceType;
 
-use crate::client::{Client, Running, cluster, in_time, snapshot};
+use crate::{
+    client::{Client, Running, cluster, in_time, snapshot},
+    envoy_stream::EnvoyStream,
+};
 
 async fn asked(
     running: &Running,
@@ -179,4 +188,56 @@ async fn it_refuses_to_write_an_answer_that_clients_would_not_read() {
     let one = by_id(MatchPattern::Exact("one".to_owned()));
     let configs = asked(&running, vec![one]).await.expect("an answer");
     assert_eq!(configs[0].generic_xds_configs.len(), 2000);
+}
+
+/// A conversation about messages that somebody has begun.
+async fn conversation(
+    channel: Channel,
+) -> Result<EnvoyStream<ServerReflectionRequest, ServerReflectionResponse>, Status> {
+    let mut service = ServerReflectionClient::new(channel);
+    EnvoyStream::open(async move |requests| service.server_reflection_info(requests).await).await
+}
+
+#[tokio::test]
+async fn it_tells_a_few_at_once_what_it_says_and_serves_envoys_beside_them() {
+    let running = Running::start().await;
+    running.publish(snapshot("1", [cluster("a", 1)]));
+    let channel = running.channel().await;
+    let services = || ServerReflectionRequest {
+        message_request: Some(MessageRequest::ListServices(String::new())),
+        ..ServerReflectionRequest::default()
+    };
+    let mut begun = Vec::new();
+    for _ in 0..16 {
+        begun.push(conversation(channel.clone()).await.expect("a place"));
+    }
+    let refused = conversation(channel.clone()).await.err();
+    let refused = refused.expect("it is one too many");
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(refused.message().contains("try again"), "{refused}");
+    Client::settled(&running, "one", ResourceType::Cluster, &[], 1).await;
+    // Each of them is answered, and leaves a place when it is over.
+    for mut one in begun {
+        one.send(services()).await;
+        let Some(MessageResponse::ListServicesResponse(told)) =
+            one.receive().await.message_response
+        else {
+            panic!("another answer");
+        };
+        let names: Vec<_> = told
+            .service
+            .into_iter()
+            .map(|service| service.name)
+            .collect();
+        assert_eq!(
+            names,
+            ["envoy.service.status.v3.ClientStatusDiscoveryService"]
+        );
+    }
+    in_time(async {
+        while conversation(channel.clone()).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }

@@ -1,14 +1,16 @@
 //! Connections that nobody uses, and readers that do not read.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use envoy_types::pb::envoy::config::cluster::v3::Cluster;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
     task::JoinHandle,
 };
-use xds::{Resource, ResourceType, ServerLimits, SimulatedClock};
+use tonic::transport::Channel;
+use xds::{Publisher, Resource, ResourceType, ServerLimits, SimulatedClock};
 
 use crate::{
     client::{Client, Running, cluster, in_time, snapshot, until},
@@ -161,4 +163,55 @@ async fn it_ends_those_who_do_not_read_first_when_responses_have_no_memory_left(
         good.is_some_and(|good| good.in_force.is_some())
     })
     .await;
+}
+
+/// A way to the server for one client, on which nothing moves any more once it is told so: neither
+/// side hears that the other one is out of reach.
+async fn way_that_ends_nowhere(running: &Running) -> (Channel, oneshot::Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it has one");
+    let server = running.authority().expect("an address").to_owned();
+    let (stop, stopped) = oneshot::channel();
+    tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.expect("a client");
+        let mut server = TcpStream::connect(server).await.expect("connected");
+        tokio::select! {
+            _ = copy_bidirectional(&mut client, &mut server) => return,
+            _ = stopped => {}
+        }
+        // Both connections stay open.
+        std::future::pending::<()>().await;
+    });
+    let endpoint = Channel::from_shared(format!("http://{address}")).expect("an address");
+    let channel = in_time(endpoint.connect()).await.expect("connected");
+    (channel, stop)
+}
+
+#[tokio::test]
+async fn it_notices_that_an_envoy_is_out_of_reach_though_it_has_nothing_to_tell_it() {
+    let limits = ServerLimits {
+        keep_alive: Duration::from_millis(200),
+        ..limits()
+    };
+    let running = Running::within(limits, SimulatedClock::default().clock()).await;
+    running.publish(snapshot("1", [cluster("a", 1)]));
+    let _near = Client::settled(&running, "near", ResourceType::Cluster, &[], 1).await;
+    let (channel, stop) = way_that_ends_nowhere(&running).await;
+    let mut far = Client::on(channel, "far").await.expect("a stream");
+    far.subscribe(ResourceType::Cluster, &[]).await;
+    let response = far.receive().await;
+    far.ack(&response).await;
+    running.answers("1").await;
+    let connected = |publisher: &Publisher| -> BTreeSet<String> {
+        let nodes = publisher.nodes();
+        let connected = nodes.iter().filter(|node| node.is_connected());
+        let names = connected.map(|node| node.id.as_str().to_owned());
+        names.collect()
+    };
+    let both = ["far", "near"].map(str::to_owned).into();
+    assert_eq!(connected(&running.publisher), both);
+    stop.send(()).expect("it forwards");
+    until(&running.publisher, |publisher| connected(publisher) != both).await;
+    // Whoever is well answers the probes, and stays.
+    assert_eq!(connected(&running.publisher), ["near".to_owned()].into());
 }

@@ -1,4 +1,5 @@
-//! How a server that is told to stop lets go of its Envoys.
+//! How a server lets go of its Envoys: when it is told to stop, and when their streams have been
+//! open for long.
 
 use std::time::Duration;
 
@@ -10,31 +11,20 @@ use crate::client::{Client, Running, cluster, in_time, snapshot, until};
 /// So many Envoys that some of them have their turn in the first half of any time.
 const ENVOYS: usize = 48;
 
-#[tokio::test]
-async fn it_ends_the_streams_of_a_fleet_one_after_the_other_when_it_stops() {
-    let clock = SimulatedClock::default();
-    let drain = Duration::from_millis(100);
-    let limits = ServerLimits {
-        drain,
-        ..ServerLimits::default()
-    };
-    let mut running = Running::within(limits, clock.clock()).await;
+/// A fleet that has what is published.
+async fn fleet(running: &Running) -> Vec<Client> {
     running.publish(snapshot("1", [cluster("a", 1)]));
     let mut fleet = Vec::new();
     for number in 0..ENVOYS {
         let id = number.to_string();
-        fleet.push(Client::settled(&running, &id, ResourceType::Cluster, &[], 1).await);
+        fleet.push(Client::settled(running, &id, ResourceType::Cluster, &[], 1).await);
     }
-    running.begin_to_stop();
-    // Nobody's turn has come: they go on as they were.
-    running.publish(snapshot("2", [cluster("a", 2)]));
-    for envoy in &mut fleet {
-        let response = envoy.receive().await;
-        envoy.ack(&response).await;
-    }
-    running.answers("2").await;
+    fleet
+}
 
-    clock.advance(drain / 2);
+/// Those of a fleet whose streams go on when some have been ended; the others are told to come
+/// again.
+async fn those_left(running: &Running, fleet: Vec<Client>) -> Vec<Client> {
     until(&running.publisher, |publisher| {
         publisher.nodes().iter().any(|node| !node.is_connected())
     })
@@ -48,7 +38,47 @@ async fn it_ends_the_streams_of_a_fleet_one_after_the_other_when_it_stops() {
         }
     }
     assert!((1..ENVOYS).contains(&left.len()), "{}", left.len());
+    left
+}
 
+#[tokio::test]
+async fn it_has_the_streams_of_a_fleet_opened_anew_at_different_times() {
+    let clock = SimulatedClock::default();
+    let limits = ServerLimits::default();
+    let running = Running::within(limits, clock.clock()).await;
+    let fleet = fleet(&running).await;
+    let most_longer = limits.stream_age / 10;
+    clock.advance(limits.stream_age + most_longer / 2);
+    let left = those_left(&running, fleet).await;
+    clock.advance(most_longer / 2);
+    for mut envoy in left {
+        let status = envoy.refusal().await;
+        assert_eq!(status.code(), Code::Unavailable);
+        assert!(status.message().contains("open it anew"), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn it_ends_the_streams_of_a_fleet_one_after_the_other_when_it_stops() {
+    let clock = SimulatedClock::default();
+    let drain = Duration::from_millis(100);
+    let limits = ServerLimits {
+        drain,
+        ..ServerLimits::default()
+    };
+    let mut running = Running::within(limits, clock.clock()).await;
+    let mut fleet = fleet(&running).await;
+    running.begin_to_stop();
+    // Nobody's turn has come: they go on as they were.
+    running.publish(snapshot("2", [cluster("a", 2)]));
+    for envoy in &mut fleet {
+        let response = envoy.receive().await;
+        envoy.ack(&response).await;
+    }
+    running.answers("2").await;
+
+    clock.advance(drain / 2);
+    let mut left = those_left(&running, fleet).await;
     clock.advance(drain / 2);
     for envoy in &mut left {
         let status = envoy.refusal().await;

@@ -108,6 +108,24 @@ fn endpoints(name: &str) -> Resource {
     .expect("a resource")
 }
 
+/// Two clusters and their endpoints, of which one cluster has a revision.
+fn two_by_eds(revision: i64) -> [Resource; 4] {
+    [
+        encoded(&by_eds("one", revision)),
+        endpoints("one"),
+        encoded(&by_eds("two", 1)),
+        endpoints("two"),
+    ]
+}
+
+/// Asserts that neither of [`two_by_eds`] went on without endpoints because none came.
+async fn none_waited(envoy: &Envoy, way: &str) {
+    for name in ["one", "two"] {
+        let waited = format!("cluster.{name}.init_fetch_timeout");
+        assert_eq!(envoy.counter(&waited).await, 0, "{way}");
+    }
+}
+
 fn only_node(publisher: &Publisher) -> Option<NodeState> {
     publisher.nodes().pop()
 }
@@ -189,31 +207,38 @@ async fn it_finds_the_cluster_that_envoy_refuses_and_loses_no_other() {
 async fn it_never_has_a_changed_cluster_wait_for_unchanged_endpoints() {
     for way in WAYS {
         let running = Running::with_deadline(PATIENCE).await;
-        let all = |revision| {
-            [
-                encoded(&by_eds("one", revision)),
-                endpoints("one"),
-                encoded(&by_eds("two", 1)),
-                endpoints("two"),
-            ]
-        };
-        running.publish(snapshot("1", all(1)));
+        running.publish(snapshot("1", two_by_eds(1)));
         let envoy = Envoy::start(way, &running);
         settled(&running, "1").await;
         for revision in 2..5 {
-            running.publish(snapshot(&revision.to_string(), all(revision)));
+            running.publish(snapshot(&revision.to_string(), two_by_eds(revision)));
             settled(&running, &revision.to_string()).await;
         }
-        for name in ["one", "two"] {
-            let waited = format!("cluster.{name}.init_fetch_timeout");
-            assert_eq!(envoy.counter(&waited).await, 0, "{way}");
-        }
+        none_waited(&envoy, way).await;
         // What goes, goes with its endpoints, and is waited for by nobody.
         running.publish(snapshot(
             "5",
             [encoded(&by_eds("one", 4)), endpoints("one")],
         ));
         settled(&running, "5").await;
+    }
+}
+
+#[tokio::test]
+async fn it_sends_endpoints_again_for_a_cluster_that_changed_while_the_envoy_was_away() {
+    for way in WAYS {
+        let running = Running::start().await;
+        running.publish(snapshot("1", two_by_eds(1)));
+        let envoy = Envoy::start(way, &running);
+        settled(&running, "1").await;
+        let port = running.port();
+        running.stop().await;
+        let again = Running::at(port, PATIENCE).await;
+        again.publish(snapshot("2", two_by_eds(2)));
+        settled(&again, "2").await;
+        none_waited(&envoy, way).await;
+        let warming = envoy.counter("cluster_manager.warming_clusters").await;
+        assert_eq!(warming, 0, "{way}");
     }
 }
 
