@@ -73,11 +73,11 @@ coverage:
 	cargo fetch --locked --quiet
 	$(APART) $(PYTHON) tests/coverage/run.py $(CRATES)
 
-# docs/api-reference.md, from what the data server announces, and docs/control-plane-api.md, from
-# how the control plane describes itself.
+# docs/api-reference.md, from what the data server announces, docs/control-plane-api.md, from how the
+# control plane describes itself, and the pages of settings, from `--help` of both.
 reference:
 	@python3 setup/setup.py test
-	cargo build --locked --quiet -p mcp-server
+	cargo build --locked --quiet -p mcp-server -p control-plane
 	$(PYTHON) tests/reference/write.py
 	UPDATE_GOLDEN=1 $(NEXTEST) run --locked -p control-plane --test api_reference
 

@@ -1,9 +1,13 @@
 """`.env.example` lists every environment variable that a program of ours reads, and no other; so
-does docs/operator/settings.md of those that the data server reads.
+does a page of settings of those that its program reads.
 """
 
 import re
 from pathlib import Path
+
+import pytest
+
+from settings_page import CONTROL_PLANE, DATA_SERVER
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROGRAMS = ("control-plane", "mcp-server")
@@ -28,7 +32,11 @@ def test_it_lists_no_variable_that_nothing_reads() -> None:
     assert listed() - read_by_programs() == set()
 
 
-def test_it_tells_of_every_setting_of_the_data_server() -> None:
-    page = (REPOSITORY / "docs/operator/settings.md").read_text()
-    told = set(re.findall(r"^\| `([A-Z_]+)`", page, re.MULTILINE))
-    assert told == read_by_programs(("mcp-server",)), "type `make reference`, and commit the page"
+@pytest.mark.parametrize(
+    ("page", "sources"),
+    [(DATA_SERVER, "mcp-server"), (CONTROL_PLANE, "control-plane/server")],
+    ids=["data server", "control plane"],
+)
+def test_it_tells_of_every_setting_of_a_program(page, sources) -> None:
+    told = set(re.findall(r"^\| `([A-Z_]+)`", page.path.read_text(), re.MULTILINE))
+    assert told == read_by_programs((sources,)), "type `make reference`, and commit the page"

@@ -1,4 +1,6 @@
-"""The text of docs/operator/settings.md: every setting of the data server, from its `--help`."""
+"""The pages of settings: every setting of the data server and of the control plane, from what
+their `--help` says.
+"""
 
 import os
 import re
@@ -8,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PAGE = REPOSITORY / "docs/operator/settings.md"
-HEAD = """\
+DATA_SERVER_HEAD = """\
 # Every setting of the data server
 
 `make reference` writes this page from what `mcp-server --help` says, and a test fails while the two
@@ -17,12 +18,48 @@ differ. Each setting is a flag and a variable; the flag goes before the variable
 server](../data-server.md) says what they are for. `portcullis up` reads the same variables, and
 `.env`.
 """
-GROUPS = {
-    "PostgreSQL": "POSTGRES_",
-    "Spark": "SPARK_",
-    "The server, its tools and its results": "",
-}
-"""Chapters, each with how its variables begin; a variable is in the first chapter that fits."""
+CONTROL_PLANE_HEAD = """\
+# Every setting of the control plane
+
+`make reference` writes this page from what `control-plane --help` says, and a test fails while the
+two differ. Each setting is a flag and a variable; the flag goes before the variable. All else is in
+[the gateway document](configuring.md), and changes while traffic flows; a setting changes with a
+restart. `portcullis up` reads the same variables, and `.env`.
+"""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of settings."""
+
+    path: Path
+    program: str
+    head: str
+    chapters: dict[str, str]
+    """Each with how its variables begin; a variable is in the first chapter that fits."""
+
+
+DATA_SERVER = Page(
+    REPOSITORY / "docs/operator/settings.md",
+    "mcp-server",
+    DATA_SERVER_HEAD,
+    {
+        "PostgreSQL": "POSTGRES_",
+        "Spark": "SPARK_",
+        "The server, its tools and its results": "",
+    },
+)
+CONTROL_PLANE = Page(
+    REPOSITORY / "docs/operator/control-plane-settings.md",
+    "control-plane",
+    CONTROL_PLANE_HEAD,
+    {
+        "Envoys": "CONTROL_PLANE_XDS_",
+        "Modules": "CONTROL_PLANE_MODULE",
+        "Operators, servers and the store": "",
+    },
+)
+PAGES = (DATA_SERVER, CONTROL_PLANE)
 
 
 @dataclass(frozen=True)
@@ -64,11 +101,11 @@ def settings(text: str) -> Iterator[Setting]:
             yield Setting(flag, variable.group(1) if variable else "", usual.strip('"'), meaning)
 
 
-def settings_written(text: str) -> str:
-    """The whole page."""
+def settings_written(page: Page, text: str) -> str:
+    """The whole page, from the help of its program."""
     left = list(settings(text))
-    parts = [HEAD]
-    for title, prefix in GROUPS.items():
+    parts = [page.head]
+    for title, prefix in page.chapters.items():
         group = [one for one in left if one.variable.startswith(prefix)]
         left = [one for one in left if one not in group]
         parts += [f"## {title}\n", "| variable | flag | default | meaning |", "|---|---|---|---|"]

@@ -1,11 +1,15 @@
-"""docs/operator/settings.md has every setting, as the data server itself tells it."""
+"""The pages of settings have every setting, as the program itself tells it."""
 
-from settings_page import PAGE, help_of, settings, settings_written
+import pytest
+
+from settings_page import PAGES, help_of, settings, settings_written
 
 
-def test_it_is_written_from_the_help_of_the_server(installation):
-    said = help_of(installation.binary("mcp-server"))
-    assert PAGE.read_text() == settings_written(said), "type `make reference`, and commit it"
+@pytest.mark.parametrize("page", PAGES, ids=[page.program for page in PAGES])
+def test_it_is_written_from_the_help_of_the_program(installation, page):
+    said = help_of(installation.binary(page.program))
+    written = settings_written(page, said)
+    assert page.path.read_text() == written, "type `make reference`, and commit it"
 
 
 def test_it_reads_options_with_defaults_values_and_neither():

@@ -1,5 +1,5 @@
-"""Writes docs/api-reference.md and docs/operator/settings.md from what the data server says of
-itself: its lists of tools, resources and prompts, and its `--help`.
+"""Writes docs/api-reference.md from the data server's lists of tools, resources and prompts, and
+the pages of settings from what `--help` of the data server and of the control plane says.
 
 python tests/reference/write.py
 
@@ -14,17 +14,20 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 
-import settings_page  # noqa: E402
 from announced import announced  # noqa: E402
 from installation import Installation  # noqa: E402
 from reference_page import PAGE, read_notes, written  # noqa: E402
+from settings_page import PAGES, help_of, settings_written  # noqa: E402
 
 
 def main() -> None:
-    program = Installation.from_environment(os.environ).binary("mcp-server")
-    PAGE.write_text(written(announced(program), read_notes()))
-    settings_page.PAGE.write_text(settings_page.settings_written(settings_page.help_of(program)))
-    print(f"{PAGE} and {settings_page.PAGE}: written")
+    installation = Installation.from_environment(os.environ)
+    PAGE.write_text(written(announced(installation.binary("mcp-server")), read_notes()))
+    print(f"{PAGE}: written")
+    for page in PAGES:
+        said = help_of(installation.binary(page.program))
+        page.path.write_text(settings_written(page, said))
+        print(f"{page.path}: written")
 
 
 if __name__ == "__main__":
