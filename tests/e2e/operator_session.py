@@ -25,6 +25,7 @@ LOOKS = (
     "servers list",
     "tools list",
     "tools call",
+    "tools review",
     "rollout",
     "get",
     "explain",
@@ -34,6 +35,8 @@ LOOKS = (
 workers of an Envoy take a configuration a moment after the Envoy has acknowledged it.
 """
 STEERING = ("rollout pause", "rollout resume", "rollout promote", "rollout abort")
+DECISIONS = (" --approve", " --reject")
+"""The flags that make a look at the definitions of a tool a change."""
 
 
 @dataclass
@@ -47,7 +50,8 @@ class Command:
     @property
     def only_looks(self) -> bool:
         words = self.text.removeprefix("portcullis ")
-        return words != self.text and words.startswith(LOOKS) and not words.startswith(STEERING)
+        changes = words.startswith(STEERING) or any(flag in words for flag in DECISIONS)
+        return words != self.text and words.startswith(LOOKS) and not changes
 
 
 def commands(page: str) -> list[Command]:

@@ -109,7 +109,7 @@ async fn look_at(show: Show) -> anyhow::Result<ExitCode> {
     let control_plane = asked.control_plane()?;
     let resource = resource_of(&control_plane, id.as_deref()).await?;
     let format = asked.format();
-    watch(&control_plane, LOOK_EVERY, async || {
+    watch(&control_plane, format, LOOK_EVERY, async || {
         let rollout = control_plane.get(&resource).await?;
         let end = match text(&rollout["state"]).as_str() {
             ACCEPTED => Some(ExitCode::SUCCESS),

@@ -60,7 +60,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     }
     let control_plane = settings.asked.control_plane()?;
     if settings.watch {
-        return watch(&control_plane, LOOK_EVERY, async || {
+        return watch(&control_plane, format, LOOK_EVERY, async || {
             let report = report(&control_plane).await?;
             let text = text(format, &process, &report)?;
             Ok(Look { text, end: None })

@@ -32,7 +32,7 @@ pub(crate) async fn run(top: Top) -> anyhow::Result<ExitCode> {
     let is_live = !top.once && format == Format::Table && stdout().is_terminal();
     if is_live {
         let control_plane = top.asked.control_plane()?;
-        return watch(&control_plane, LOOK_EVERY, async || {
+        return watch(&control_plane, format, LOOK_EVERY, async || {
             let traffic = traffic(&control_plane).await?;
             let words = silence(&traffic).map(|words| format!("{words}\n\n"));
             let rows = rows(&traffic).text(output::is_coloured());
@@ -89,9 +89,6 @@ fn rows(traffic: &Value) -> Table {
     for tool in tools {
         let [calls, recently] = counts(&tool["calls"]);
         let [refused, refused_recently] = counts(&tool["refusals"]);
-        let reasons = tool["refused_for"].as_object().into_iter().flatten();
-        let reasons = reasons.filter(|(_, count)| count["total"] != 0);
-        let reasons = reasons.map(|(reason, count)| format!("{reason} {}", count["total"]));
         let tone = match tool["refusals"]["last_minute"].as_u64() {
             None | Some(0) => Tone::Plain,
             Some(_) => Tone::Waiting,
@@ -103,7 +100,7 @@ fn rows(traffic: &Value) -> Table {
             recently.into(),
             refused.into(),
             Cell::new(refused_recently, tone),
-            reasons.collect::<Vec<_>>().join(", ").into(),
+            reasons(tool).into(),
         ]);
     }
     table.push(["".into()]);
@@ -153,6 +150,20 @@ fn rows(traffic: &Value) -> Table {
     table
 }
 
+/// Why calls of a tool were refused, and how many passed only because validation is in shadow.
+fn reasons(tool: &Value) -> String {
+    let refused = tool["refused_for"].as_object().into_iter().flatten();
+    let refused = refused.filter(|(_, count)| count["total"] != 0);
+    let refused = refused.map(|(reason, count)| format!("{reason} {}", count["total"]));
+    let refused = refused.collect::<Vec<_>>().join(", ");
+    let shadowed = match tool["shadowed"]["total"].as_u64() {
+        None | Some(0) => None,
+        Some(count) => Some(format!("shadow let pass {count}")),
+    };
+    let parts = [Some(refused).filter(|words| !words.is_empty()), shadowed];
+    parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
 /// A count in all, and in the last minute.
 fn counts(count: &Value) -> [String; 2] {
     ["total", "last_minute"].map(|of| count[of].as_u64().unwrap_or_default().to_string())
@@ -170,15 +181,20 @@ mod tests {
         let traffic = json!({"reporting": 2, "connected": 2,
             "tools": [
                 {"server": "data", "tool": "idle", "calls": count(90, 0), "refusals": count(0, 0),
-                 "refused_for": {}},
+                 "refused_for": {}, "shadowed": count(4, 0)},
                 {"server": "data", "tool": "query", "calls": count(20, 7), "refusals": count(5, 1),
-                 "refused_for": {"forbidden": count(2, 0), "limited": count(3, 1)}}],
+                 "refused_for": {"forbidden": count(2, 0), "limited": count(3, 1)},
+                 "shadowed": count(0, 0)},
+                {"server": "data", "tool": "seen", "calls": count(9, 0), "refusals": count(1, 0),
+                 "refused_for": {"limited": count(1, 0)}, "shadowed": count(2, 0)}],
             "servers": [{"server": "data", "requests": count(105, 6), "failures": count(1, 0),
                 "answered_within_ms": {"p50": 1.25, "p90": 3.0, "p99": 40.04}}]});
         let expected = [
             "TOOL    SERVER  CALLS     IN A MINUTE  REFUSED  IN A MINUTE  BECAUSE",
             "query   data    20        7            5        1            forbidden 2, limited 3",
-            "idle    data    90        0            0        0",
+            "idle    data    90        0            0        0            shadow let pass 4",
+            "seen    data    9         0            1        0            limited 1; shadow let \
+             pass 2",
             "",
             "SERVER          REQUESTS  IN A MINUTE  FAILED   IN A MINUTE  HALF, 90 %, 99 % \
              ANSWERED WITHIN",

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use crate::answer::Format;
 use crate::control_plane::ControlPlane;
 use crate::events::Events;
 use crate::output::{self, Reader};
@@ -36,6 +37,7 @@ pub(crate) struct Look {
 /// ones may find the control plane gone, and wait for it.
 pub(crate) async fn watch(
     control_plane: &ControlPlane,
+    format: Format,
     every: Duration,
     look: impl AsyncFn() -> anyhow::Result<Look>,
 ) -> anyhow::Result<ExitCode> {
@@ -47,7 +49,7 @@ pub(crate) async fn watch(
             loop {
                 let look = look().await?;
                 if shown.as_ref() != Some(&look.text) {
-                    if show(&look.text, shown.is_some())? == Reader::Gone {
+                    if show(&look.text, format, shown.is_some())? == Reader::Gone {
                         return anyhow::Ok(Some(ExitCode::SUCCESS));
                     }
                     shown = Some(look.text);
@@ -82,12 +84,46 @@ pub(crate) async fn watch(
 }
 
 /// Shows a text: on a terminal in the place of the one before, elsewhere after it.
-fn show(text: &str, is_again: bool) -> anyhow::Result<Reader> {
+fn show(text: &str, format: Format, is_again: bool) -> anyhow::Result<Reader> {
     if stdout().is_terminal() {
         output::data(format_args!("{CLEAR}{text}"))
     } else if is_again {
-        output::data(format_args!("\n{text}"))
+        output::data(format_args!("{}\n{text}", between(format)))
     } else {
         output::data(text)
+    }
+}
+
+/// The line between two looks: nothing for people, and what a reader of YAML takes for the end of a
+/// document. Objects of JSON end by themselves.
+fn between(format: Format) -> &'static str {
+    match format {
+        Format::Yaml => "---",
+        Format::Table | Format::Json => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::yaml;
+    use serde::Deserialize;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn it_separates_looks_so_that_each_is_a_document_of_its_own() {
+        let look = json!({"revision": 3, "envoys": []});
+        let shown = format!(
+            "{}\n{}\n{}\n",
+            yaml(&look).unwrap(),
+            between(Format::Yaml),
+            yaml(&look).unwrap()
+        );
+        let read = yaml_serde::Deserializer::from_str(&shown).map(Value::deserialize);
+        assert_eq!(
+            read.collect::<Result<Vec<_>, _>>().unwrap(),
+            [look.clone(), look]
+        );
+        assert_eq!(between(Format::Table), "");
     }
 }

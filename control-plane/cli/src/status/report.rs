@@ -5,12 +5,13 @@ use serde_json::Value;
 
 use crate::answer::{Subject, short, text, to_the_second, words};
 use crate::changes::rows::judged;
-use crate::in_commands::in_commands;
 use crate::table::{Cell, Table, Tone};
 
 mod rollouts;
+mod servers;
 
 use rollouts::{Newest, Rollout, in_hand, newest};
+use servers::{Review, Server, reviews};
 
 /// The state of the gateway.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -29,6 +30,8 @@ pub(super) struct Report {
     /// Those that cannot be read.
     secrets: Vec<Secret>,
     withheld: Vec<Withheld>,
+    /// Definitions of pinned servers' tools that wait for an operator.
+    reviews: Vec<Review>,
     warnings: Vec<Warning>,
 }
 
@@ -47,21 +50,6 @@ struct Envoy {
     silent_since: Option<String>,
     /// Particulars: what it rejected, say, or that it shares its name.
     notes: Vec<String>,
-}
-
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct Server {
-    name: String,
-    /// `up`, `down`, or `unknown` until it was asked for the first time.
-    state: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    since: Option<String>,
-    /// How many tools it lists, or listed last.
-    tools: u64,
-    /// How many of them cannot be called, or not everywhere.
-    withheld: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -126,17 +114,7 @@ impl Report {
                 })
                 .collect(),
             servers: items(servers, "servers")
-                .map(|server| {
-                    let status = &server["status"];
-                    Server {
-                        name: text(&server["name"]),
-                        state: text(&status["state"]),
-                        since: status["since"].as_str().map(str::to_owned),
-                        tools: status["catalogue"]["tools"].as_u64().unwrap_or_default(),
-                        withheld: withheld_of(&withheld, &server["name"]),
-                        reason: status["reason"].as_str().map(in_commands),
-                    }
-                })
+                .map(|server| Server::new(server, &withheld))
                 .collect(),
             secrets: items(secrets, "secrets")
                 .filter_map(|secret| {
@@ -156,6 +134,7 @@ impl Report {
                 })
                 .collect(),
             withheld,
+            reviews: items(servers, "servers").flat_map(reviews).collect(),
             generation,
         }
     }
@@ -211,6 +190,9 @@ impl Report {
                 .into(),
             ]);
         }
+        for review in &self.reviews {
+            table.push(review.row());
+        }
         for warning in &self.warnings {
             table.push([
                 warning.kind.into(),
@@ -253,36 +235,6 @@ impl Envoy {
             self.id.as_str().into(),
             judged(&self.standing),
             format!("{relation} {}{notes}", to_the_second(&self.since)).into(),
-        ]
-    }
-}
-
-impl Server {
-    fn row(&self) -> [Cell; 4] {
-        let tone = match self.state.as_str() {
-            "up" => Tone::Good,
-            "down" => Tone::Bad,
-            _ => Tone::Waiting,
-        };
-        let withheld = match self.withheld {
-            0 => String::new(),
-            count => format!(", {count} withheld"),
-        };
-        let since = self.since.as_ref();
-        let since = since.map(|since| format!("; since {}", to_the_second(since)));
-        let reason = self.reason.as_ref().map(|reason| format!("; {reason}"));
-        [
-            "server".into(),
-            self.name.as_str().into(),
-            Cell::new(self.state.as_str(), tone),
-            format!(
-                "{} tool{}{withheld}{}{}",
-                self.tools,
-                if self.tools == 1 { "" } else { "s" },
-                since.unwrap_or_default(),
-                reason.unwrap_or_default()
-            )
-            .into(),
         ]
     }
 }
@@ -332,17 +284,6 @@ fn silence(node: &Value) -> Option<(String, usize)> {
     let since: Vec<&str> = since.filter(|_| node["connected"] == true).collect();
     let first = since.iter().min()?;
     Some(((*first).to_owned(), since.len()))
-}
-
-fn withheld_of(withheld: &[Withheld], server: &Value) -> usize {
-    let mut tools: Vec<&str> = withheld
-        .iter()
-        .filter(|withheld| *server == withheld.server.as_str())
-        .map(|withheld| withheld.tool.as_str())
-        .collect();
-    tools.sort_unstable();
-    tools.dedup();
-    tools.len()
 }
 
 fn items<'a>(answer: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {

@@ -63,6 +63,8 @@ struct Tool {
     access: Option<Vec<String>>,
     limits: Vec<Limit>,
     reason: Option<String>,
+    /// How a definition stands that its pinned server lists, and that is not in force.
+    review: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -108,7 +110,10 @@ impl Tool {
                 format!("{roles}; withheld: {reason}")
             }
             ("withheld", Some(reason)) => format!("withheld: {reason}"),
-            _ => roles,
+            _ => match &self.review {
+                Some(review) => format!("{roles}; its new definition is {review}"),
+                None => roles,
+            },
         }
     }
 
@@ -157,7 +162,7 @@ mod tests {
              "limits": [{"per": ["tool", "principal"], "requests": 60, "window_ms": 60_000},
                         {"per": [], "requests": 5, "window_ms": 1_500}]},
             {"name": "drop", "listener": "mcp", "server": "data", "state": "offered",
-             "access": [], "limits": []},
+             "access": [], "limits": [], "review": "unreviewed"},
             {"name": "b", "listener": "mcp", "server": "mathematics", "state": "withheld",
              "reason": "`data` has it", "limits": []},
         ]))
@@ -167,11 +172,11 @@ mod tests {
     #[test]
     fn it_gives_each_tool_a_line_with_its_access_and_its_limits() {
         let expected = [
-            "TOOL           SERVER       ACCESS                   LIMITS",
-            "execute_query  data         everyone                 60 in 1m per tool and principal; \
-             5 in 1500ms",
-            "drop           data         nobody                   none",
-            "b              mathematics  withheld: `data` has it  none",
+            "TOOL           SERVER       ACCESS                                    LIMITS",
+            "execute_query  data         everyone                                  60 in 1m per \
+             tool and principal; 5 in 1500ms",
+            "drop           data         nobody; its new definition is unreviewed  none",
+            "b              mathematics  withheld: `data` has it                   none",
         ];
         assert_eq!(rows(&tools()).text(false), expected.join("\n"));
         assert_eq!(rows(&[]).text(false), "TOOL  SERVER  ACCESS  LIMITS");

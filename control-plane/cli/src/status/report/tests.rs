@@ -26,7 +26,13 @@ fn report() -> Report {
         ]}),
         &json!({"servers": [
             {"name": "data",
-             "status": {"state": "up", "since": "T5", "catalogue": {"tools": 9}}},
+             "status": {"state": "up", "since": "T5", "catalogue": {"tools": 9},
+                "endpoints": [{"url": "http://a/mcp", "state": "up", "since": "T5"},
+                    {"url": "http://b/mcp", "state": "down", "since": "T6", "reason": "refused"}],
+                "reviews": [
+                    {"tool": "same", "state": "unreviewed", "in_force": true, "since": "T7"},
+                    {"tool": "more", "state": "unreviewed", "in_force": false, "since": "T7"},
+                    {"tool": "less", "state": "rejected", "in_force": true, "since": "T7"}]}},
             {"name": "math",
              "status": {"state": "down", "since": "T6", "reason": "it cannot be reached",
                  "catalogue": {"tools": 2}}},
@@ -63,7 +69,8 @@ fn it_gives_each_envoy_and_each_server_a_line() {
          answered 2 resources since T7; rejected listener `second` of revision 4: cannot bind it; \
          2 Envoys share this `node.id`; give each its own",
         "envoy     three  gone                                 since T4",
-        "server    data   up                                   9 tools; since T5",
+        "server    data   up                                   9 tools; since T5; \
+         `http://b/mcp` is down since T6: refused",
         "server    math   down                                 2 tools, 1 withheld; since T6; it \
          cannot be reached",
         "server    new    unknown                              0 tools",
@@ -72,6 +79,10 @@ fn it_gives_each_envoy_and_each_server_a_line() {
          `data` has it",
         "tool      same   withheld                             of `math` on listener `two`: \
          `data` has it",
+        "tool      same   unreviewed                           of `data`: its definition has \
+         changed; `portcullis tools review data same`",
+        "tool      more   unreviewed                           of `data`: it is new; `portcullis \
+         tools review data more`",
         "rule      slow   warning                              nobody lists it",
         "secret    old    warning                              nothing names it",
     ];
@@ -162,6 +173,11 @@ fn it_gives_programs_the_same_as_json() {
     assert_eq!(json["envoys"][0].get("silent_since"), None);
     assert_eq!(json["envoys"][1]["silent_since"], "T7");
     assert_eq!(json["servers"][1]["state"], "down");
+    assert_eq!(
+        json["servers"][0]["endpoints_down"][0]["url"],
+        "http://b/mcp"
+    );
+    assert_eq!(json["reviews"][1]["tool"], "more");
     assert_eq!(json["secrets"][0]["name"], "key");
     assert_eq!(json["withheld"][0]["server"], "math");
     assert_eq!(json["warnings"][0]["name"], "slow");
