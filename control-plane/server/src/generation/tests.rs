@@ -66,8 +66,9 @@ fn it_reads_no_schema_again_for_a_changed_rule() {
             .unwrap()
     });
     assert_ne!(next.generation(), first.generation());
-    // All that counts is to look for each resource among the earlier ones, and for those that it
-    // names. No schema is read, and no tool is merged with the rules.
+    // What counts is to look for each resource among the earlier ones, and for those that it names,
+    // and a few looks into the document. No schema is read, and not every tool is merged with the
+    // rule, which would count as often as there are tools.
     let source = Source {
         document: &next.document,
         listeners: &next.listeners,
@@ -75,7 +76,10 @@ fn it_reads_no_schema_again_for_a_changed_rule() {
     };
     let earlier = Some(first.as_earlier());
     let (_, rendering) = step_count::taken_by(|| envoy::render(source, earlier).map(drop).unwrap());
-    assert_eq!(steps, rendering);
+    assert!(
+        steps < rendering + TOOLS as u64,
+        "{steps} steps, {rendering} of them for the resources"
+    );
 }
 
 #[test]

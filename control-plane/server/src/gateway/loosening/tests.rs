@@ -195,8 +195,13 @@ fn it_looks_at_those_tools_alone_that_a_differing_rule_matches() {
     };
     let (one, other) = (rules("2s"), rules("3s"));
     let (loosens, steps) = step_count::taken_by(|| may_loosen(&one, &other));
-    // One of the two tools is merged with the rules, before and after.
-    assert_eq!((loosens, steps), (false, 2 * 51));
+    // One of the two tools is merged with the rules, before and after; the rest are looks into the
+    // two documents, a few whatever is in them.
+    let merged = 2 * 51;
+    assert!(
+        !loosens && (merged..merged + 10).contains(&steps),
+        "{steps} steps"
+    );
 }
 
 #[test]
