@@ -24,7 +24,8 @@ class Outcomes:
 
 class Traffic:
     """Within the `with` block each message is sent again and again over `connections` connections
-    of its own.
+    of its own; over a new one each time where these are not kept, as a listener that changes ends
+    those of before.
     """
 
     def __init__(
@@ -33,8 +34,10 @@ class Traffic:
         messages: dict[str, Message],
         connections: int = 2,
         connect: Callable[[int], Connection] = Connection,
+        keeps: bool = True,
     ) -> None:
         self.port = port
+        self.keeps = keeps
         self.connect = connect
         self.outcomes = {name: Outcomes() for name in messages}
         self.stopping = threading.Event()
@@ -60,7 +63,7 @@ class Traffic:
                 outcomes.failures.append(reply.body.decode())
             else:
                 outcomes.statuses[reply.status] += 1
-            if reply.headers.get("connection") == "close":
+            if not self.keeps or reply.headers.get("connection") == "close":
                 connection.close()
                 connection = self.connect(self.port)
         connection.close()

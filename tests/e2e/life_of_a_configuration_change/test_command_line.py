@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pty
+import signal
 import subprocess
 
 import pytest
@@ -245,6 +246,43 @@ def on_a_terminal(command: list[str], environment: dict[str, str]) -> str:
         os.close(ours)
     assert running.returncode == 0, shown
     return shown.decode()
+
+
+def test_it_shows_the_traffic_on_a_terminal_until_ctrl_c(managed, installation):
+    address = f"127.0.0.1:{managed.control_plane.rest_port}"
+    command = [installation.binary("portcullis"), "top", "--rest-address", address]
+    ours, its = pty.openpty()
+    os.set_blocking(ours, False)
+    shown = b""
+
+    def calls() -> int | None:
+        """The calls of `add` on the newest screen; nothing where they are not on it."""
+        nonlocal shown
+        with contextlib.suppress(BlockingIOError):
+            shown += os.read(ours, 65536)
+        screen = shown.rpartition(b"\x1b[H\x1b[2J")[2].decode(errors="replace")
+        rows = [line.split() for line in screen.splitlines() if line.startswith("add ")]
+        return int(rows[0][2]) if rows and len(rows[0]) > 2 else None
+
+    running = subprocess.Popen(
+        command,
+        stdout=its,
+        stderr=its,
+        env={**os.environ, "TERM": "xterm"},
+        # Where the tests run in the background of a shell, they ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    os.close(its)
+    try:
+        before = until("the calls are shown", calls)
+        assert managed.passes("add")
+        until("the next one is shown", lambda: (calls() or 0) > before)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=60) == -signal.SIGINT, shown
+    finally:
+        running.kill()
+        running.wait()
+        os.close(ours)
 
 
 def test_it_follows_what_happens_until_nobody_reads(managed, installation, directory):

@@ -1,11 +1,14 @@
 """Servers that are registered, fail and come back, seen by callers of the real Envoy."""
 
+import time
+
 import pytest
 
 from managed_gateway import CALLS, TOOLS, ManagedGateway, listed
 from mcp_messages import Era, call, has_passed
 from polling import until
-from recording_upstream import RecordingUpstream, answers_with
+from raw_http import Connection
+from recording_upstream import Exchange, Received, RecordingUpstream, answers_with
 from traffic import Traffic
 
 
@@ -93,6 +96,51 @@ def drained(managed: ManagedGateway, endpoint: RecordingUpstream) -> bool:
     """Whether an endpoint gets no call any more while others are answered."""
     endpoint.forget()
     return all(managed.passes("add") for _ in range(20)) and not endpoint.calls()
+
+
+SLOW = 0.4
+"""Seconds, against some milliseconds of the other endpoint; a probe waits for two seconds."""
+CALLED = 90
+"""Of so many calls an endpoint with an eighth of the other's share gets ten."""
+
+
+def test_it_sends_few_calls_to_an_endpoint_that_answers_slowly(managed, twin):
+    """Only what the control plane asks of it is slow: were its calls, Envoy would go by those that
+    are unanswered, and nobody could tell whose choice it is.
+    """
+    first = managed.upstreams["math"]
+    quick = twin.responder
+
+    def slowly(received: Received, exchange: Exchange) -> None:
+        if received.readable.get("method") != "tools/call":
+            time.sleep(SLOW)
+        quick(received, exchange)
+
+    document = managed.control_plane.document()
+    document["servers"]["math"].pop("url", None)
+    document["servers"]["math"]["endpoints"] = [
+        f"http://127.0.0.1:{one.port}/mcp" for one in (first, twin)
+    ]
+    assert managed.change(document).status == 200
+
+    def slow_ones() -> int:
+        """How many of the next calls the second endpoint gets."""
+        for endpoint in (first, twin):
+            endpoint.forget()
+        with Connection(managed.port) as connection:
+            for _ in range(CALLED):
+                assert CALLS["add"].post(connection).status == 200
+        assert len(first.calls()) + len(twin.calls()) == CALLED
+        return len(twin.calls())
+
+    until("both get as many calls", lambda: abs(slow_ones() - CALLED // 2) <= CALLED // 4)
+    twin.responder = slowly
+    until(
+        "its share is an eighth",
+        lambda: [one["share"] for one in status(managed, "math")["endpoints"]] == [8, 1],
+        deadline=180,
+    )
+    until("Envoy goes by it", lambda: 0 < slow_ones() <= CALLED // 4)
 
 
 def test_it_checks_calls_of_a_pinned_server_by_the_schema_that_was_approved(managed):
