@@ -1,7 +1,20 @@
-"""The commands that `portcullis up` prints to try work as they are printed."""
+"""What `portcullis up` prints: commands to try, which work as they are printed, and a line when it
+starts a program again.
+"""
 
 import json
+import re
 import subprocess
+from pathlib import Path
+
+from polling import until
+
+RESTART = re.compile(
+    r"^\d\d:\d\d:\d\d UTC  data server was ended by signal 9; it is started again in "
+    r"\d+\.\d s; log: (/.*)$",
+    re.MULTILINE,
+)
+BACK = re.compile(r"^\d\d:\d\d:\d\d UTC  data server is back$", re.MULTILINE)
 
 
 def printed_commands(announcement: str) -> list[str]:
@@ -27,3 +40,17 @@ def test_it_prints_commands_that_work(stack):
 def test_it_prints_a_configuration_that_names_the_gateway(stack):
     (line,) = [line for line in stack.announcement.splitlines() if "mcpServers" in line]
     assert json.loads(line)["mcpServers"]["portcullis"]["url"] == stack.url
+
+
+def test_it_prints_a_line_for_a_program_that_it_starts_again(stack):
+    before = len(stack.process.log_end(1_000_000))
+    stack.kill("mcp-server")
+    printed = until(
+        "the restart is told",
+        lambda: RESTART.search(stack.process.log_end(1_000_000), before),
+    )
+    assert Path(printed[1]) == stack.data / "logs/mcp-server.log"
+    assert Path(printed[1]).is_file()
+    until(
+        "its return is told", lambda: BACK.search(stack.process.log_end(1_000_000), printed.end())
+    )
