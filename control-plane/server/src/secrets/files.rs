@@ -4,12 +4,12 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gateway_document::{FilePath, near_names};
 use rustix::fs::OFlags;
 
-use super::in_time::in_time;
+use super::in_time::{in_time, may_wait_for};
 
 /// The largest file that is read: chains of certificates have some KiB, bundles of authorities some
 /// hundred.
@@ -29,7 +29,10 @@ pub(super) struct FileMark {
 }
 
 impl FileMark {
+    /// Looks at a file. It may wait for a file system for as long as that likes: call it by
+    /// [`in_time`].
     pub(super) fn of(path: &Path) -> io::Result<Self> {
+        may_wait_for(path);
         let found = fs::metadata(path)?;
         Ok(Self {
             device: found.dev(),
@@ -46,9 +49,7 @@ impl FileMark {
 /// # Errors
 /// A sentence that says why it cannot be read, and what to do about it.
 pub(crate) async fn read_file(path: &FilePath) -> Result<Vec<u8>, String> {
-    let file = PathBuf::from(path.as_str());
-    let read_from = file.clone();
-    let outcome = in_time(path.as_str(), &[file], move || read(&read_from)).await;
+    let outcome = in_time(path.as_str(), Path::new(path.as_str()), read).await;
     outcome.unwrap_or_else(|error| Err(format!("`{}`: {error}", path.as_str())))
 }
 
@@ -57,6 +58,7 @@ pub(crate) async fn read_file(path: &FilePath) -> Result<Vec<u8>, String> {
 /// # Errors
 /// A sentence that says why it cannot be read, and what to do about it.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
+    may_wait_for(path);
     let shown = path.display();
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => match near(path) {

@@ -1,19 +1,20 @@
 //! Reads files on threads of their own and gives up on those that do not answer: a file system on a
 //! network may hang for as long as it likes, and nobody else is to wait for it.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::file_system::{FileSystem, file_systems};
+use super::file_system::{FileSystem, Way};
 
 /// How long files may take. A disk that wakes up takes a second or two.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -23,6 +24,9 @@ const MOST_AT_ONCE: usize = 64;
 /// Those of them that read of one file system: a dead one with hundreds of secrets on it must not
 /// stop those on others. A living one has its files read by eight as fast as by more.
 const MOST_OF_ONE: usize = 8;
+
+/// The name of the threads.
+const THREAD: &str = "files";
 
 /// The names of everything that is being read, each by a thread.
 static IN_HAND: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
@@ -65,6 +69,12 @@ impl Name {
             .then(|| Self(name.to_owned()))
     }
 
+    /// Waits for it, but not beyond the end.
+    async fn by(end: Instant, name: &str) -> Result<Self, NotRead> {
+        let name = timeout_at(end, Self::wait_for(name)).await;
+        name.map_err(|_| NotRead::Slow)
+    }
+
     async fn wait_for(name: &str) -> Self {
         loop {
             let mut freed = pin!(FREED.notified());
@@ -89,17 +99,6 @@ fn in_hand() -> MutexGuard<'static, BTreeSet<String>> {
     IN_HAND.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits until so few files of these file systems are being read that one more may be.
-async fn turn(file_systems: BTreeSet<FileSystem>) -> Vec<OwnedSemaphorePermit> {
-    let mut turns = Vec::new();
-    // All wait for them in the same order, so that nobody waits for each other.
-    for file_system in file_systems {
-        let threads = threads_of(file_system);
-        turns.extend(threads.acquire_owned().await);
-    }
-    turns
-}
-
 fn threads_of(file_system: FileSystem) -> Arc<Semaphore> {
     let all = OF_FILE_SYSTEMS.lock();
     let mut all = all.unwrap_or_else(PoisonError::into_inner);
@@ -109,75 +108,150 @@ fn threads_of(file_system: FileSystem) -> Arc<Semaphore> {
     Arc::clone(threads.or_insert_with(|| Arc::new(Semaphore::new(MOST_OF_ONE))))
 }
 
-/// Runs `read`, which reads what `name` tells from everything else, on a thread of its own; `paths`
-/// are the files that it reads. One that takes longer than a few seconds is left to itself, and
-/// until it is done nobody else reads the same.
+/// Reads the file of an absolute path on a thread of its own; `name` tells what is read from
+/// everything else. `read` is given a path to the file, past the links of other file systems: a
+/// thread waits for one file system alone, and takes the place of no file on another one. What
+/// takes longer than a few seconds is left to itself, and until it is done nobody else reads the
+/// same.
 ///
 /// # Errors
 /// When it takes longer, or it is not its turn.
 pub(crate) async fn in_time<T: Send + 'static>(
     name: &str,
-    paths: &[PathBuf],
-    read: impl FnOnce() -> T + Send + 'static,
+    path: &Path,
+    read: impl FnOnce(&Path) -> T + Send + 'static,
 ) -> Result<T, NotRead> {
-    within(WITHIN, name, file_systems(paths), read).await
+    within(WITHIN, name, Way::to(path), read).await
+}
+
+/// Does what `name` tells from everything else on a thread of its own, as [`in_time`] does, and
+/// counts it for no file system: for work that waits for none, or that is one of a kind and so
+/// keeps one thread at most.
+///
+/// # Errors
+/// When it takes longer, or it is not its turn.
+pub(super) async fn aside<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, NotRead> {
+    let end = Instant::now() + WITHIN;
+    let name = Name::by(end, name).await?;
+    let (_name, done) = on_a_thread(end, name, None, work).await?;
+    Ok(done)
+}
+
+thread_local! {
+    /// The one file that a thread of [`in_time`] is for; nothing on one of [`aside`].
+    static FILE: RefCell<Option<PathBuf>> = const { RefCell::new(None) };
+}
+
+/// Fails in tests where this thread is not to wait for file systems.
+pub(super) fn may_wait() {
+    debug_assert_eq!(thread::current().name(), Some(THREAD));
+}
+
+/// Fails in tests where this thread is not to wait for the file system of this file.
+pub(super) fn may_wait_for(path: &Path) {
+    may_wait();
+    let its_own = FILE.with_borrow(Clone::clone);
+    debug_assert!(its_own.is_none_or(|its_own| its_own == path), "{path:?}");
+}
+
+/// The outcome of one file system's part of the way: the file was read there, or the way leads to
+/// another one, and the reading is still to be done.
+enum Step<T, R> {
+    Read(T),
+    LeadsTo(Way, R),
 }
 
 async fn within<T: Send + 'static>(
     time: Duration,
     name: &str,
-    file_systems: BTreeSet<FileSystem>,
-    read: impl FnOnce() -> T + Send + 'static,
+    mut way: Way,
+    mut read: impl FnOnce(&Path) -> T + Send + 'static,
 ) -> Result<T, NotRead> {
     let end = Instant::now() + time;
     // Who else reads the same waits for the same file system.
-    let name = timeout_at(end, Name::wait_for(name)).await;
-    let name = name.map_err(|_| NotRead::Slow)?;
-    let turns = async { (turn(file_systems).await, THREADS.acquire().await) };
-    let turns = timeout_at(end, turns).await.map_err(|_| NotRead::Busy)?;
-    let (done, read_at_last) = oneshot::channel();
+    let mut name = Name::by(end, name).await?;
+    loop {
+        let file_system = way.file_system();
+        let step = move || match way.clone().onwards() {
+            Some(next) => Step::LeadsTo(next, read),
+            None => {
+                let path = way.path();
+                FILE.set(Some(path.clone()));
+                Step::Read(read(&path))
+            }
+        };
+        match on_a_thread(end, name, Some(file_system), step).await? {
+            (_, Step::Read(read)) => return Ok(read),
+            (kept, Step::LeadsTo(next, to_do)) => (name, way, read) = (kept, next, to_do),
+        }
+    }
+}
+
+/// Runs `work`, which waits for this file system and no other one. The name is kept until it is
+/// done, and is given back.
+async fn on_a_thread<T: Send + 'static>(
+    end: Instant,
+    name: Name,
+    file_system: Option<FileSystem>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<(Name, T), NotRead> {
+    let turn = async {
+        let of_one = match file_system.map(threads_of) {
+            Some(threads) => threads.acquire_owned().await.ok(),
+            None => None,
+        };
+        (of_one, THREADS.acquire().await)
+    };
+    let turn = timeout_at(end, turn).await.map_err(|_| NotRead::Busy)?;
+    let (done, done_at_last) = oneshot::channel();
     // No thread of the runtime's: its end would wait for this one.
-    let thread = thread::Builder::new().name("files".to_owned());
+    let thread = thread::Builder::new().name(THREAD.to_owned());
     let work = move || {
-        let _kept_until_it_is_done = (name, turns);
+        let _kept_until_it_is_done = turn;
         // Perhaps nobody waits for it any more.
-        let _ = done.send(read());
+        let _ = done.send((name, work()));
     };
     thread.spawn(work).map_err(NotRead::NoThread)?;
-    let read = timeout_at(end, read_at_last).await;
-    read.map_err(|_| NotRead::Slow)?
+    let done = timeout_at(end, done_at_last).await;
+    done.map_err(|_| NotRead::Slow)?
         .map_err(|_| NotRead::Panicked)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
     use std::sync::mpsc;
 
+    use super::super::file_system::tests::way;
     use super::*;
 
     /// Long enough that nothing that answers takes it.
     const LONG: Duration = Duration::from_secs(600);
     const SHORT: Duration = Duration::from_millis(10);
 
-    fn on(name: &str) -> BTreeSet<FileSystem> {
-        BTreeSet::from([FileSystem::Device(name.to_owned())])
+    fn on(device: &str) -> Way {
+        way(&[(Path::new("/"), device)], Path::new("/a-file"))
     }
 
     #[tokio::test]
     async fn it_leaves_what_hangs_to_itself_and_reads_everything_else() {
         let (answer, hanging) = mpsc::channel::<()>();
-        let hang = move || hanging.recv().is_ok();
+        let hang = move |_: &Path| hanging.recv().is_ok();
         let mut hangs = Box::pin(within(LONG, "a hanging file", on("1"), hang));
-        let mut again = Box::pin(within(LONG, "a hanging file", on("1"), || "read"));
+        let mut again = Box::pin(within(LONG, "a hanging file", on("1"), |_| "read"));
         assert!(futures::poll!(&mut hangs).is_pending());
         // It is not read by a thread more each time.
         assert!(futures::poll!(&mut again).is_pending());
-        let other = within(LONG, "another file", on("1"), || 7).await;
+        let other = within(LONG, "another file", on("1"), |_| 7).await;
         assert_eq!(other.unwrap(), 7);
         assert!(futures::poll!(&mut again).is_pending());
         drop(hangs);
         assert!(futures::poll!(&mut again).is_pending(), "it goes on");
-        let late = within(SHORT, "a hanging file", on("1"), || ()).await;
+        let late = within(SHORT, "a hanging file", on("1"), |_| ()).await;
         assert!(matches!(late, Err(NotRead::Slow)), "{late:?}");
         answer.send(()).unwrap();
         assert_eq!(again.await.unwrap(), "read");
@@ -186,7 +260,7 @@ mod tests {
     #[tokio::test]
     async fn it_gives_up_after_its_time() {
         let (_answer, hanging) = mpsc::channel::<()>();
-        let hang = move || hanging.recv().is_ok();
+        let hang = move |_: &Path| hanging.recv().is_ok();
         let outcome = within(SHORT, "a file that hangs", on("1"), hang).await;
         assert!(matches!(outcome, Err(NotRead::Slow)), "{outcome:?}");
     }
@@ -196,7 +270,7 @@ mod tests {
         let mut answers = Vec::new();
         for file in 0..2 * MOST_AT_ONCE {
             let (answer, hanging) = mpsc::channel::<()>();
-            let hang = move || hanging.recv().is_ok();
+            let hang = move |_: &Path| hanging.recv().is_ok();
             let name = format!("file {file} of the dead one");
             let outcome = within(SHORT, &name, on("dead"), hang).await;
             let is_busy = matches!(outcome, Err(NotRead::Busy));
@@ -209,16 +283,54 @@ mod tests {
         }
         for file in 0..2 * MOST_AT_ONCE {
             let name = format!("file {file} of the living one");
-            let read = within(LONG, &name, on("living"), move || file).await;
+            let read = within(LONG, &name, on("living"), move |_| file).await;
             assert_eq!(read.unwrap(), file);
         }
-        // A secret whose parts are on both waits for both.
-        let parts = on("dead").into_iter().chain(on("living")).collect();
-        let outcome = within(SHORT, "a pair", parts, || ()).await;
-        assert!(matches!(outcome, Err(NotRead::Busy)), "{outcome:?}");
         // One that answers again is read again.
         drop(answers);
         let name = "file 9 of the dead one";
-        assert_eq!(within(LONG, name, on("dead"), || 9).await.unwrap(), 9);
+        assert_eq!(within(LONG, name, on("dead"), |_| 9).await.unwrap(), 9);
+    }
+
+    #[tokio::test]
+    async fn it_lets_a_dead_file_system_take_no_place_of_one_from_which_links_lead_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let (living, dead) = (root.join("a-living"), root.join("dead"));
+        for place in [&living, &dead] {
+            fs::create_dir(place).unwrap();
+        }
+        fs::write(living.join("plain"), "read").unwrap();
+        let mounts: [(&Path, &str); 2] = [(&living, "a-living"), (&dead, "dead-by-links")];
+        let mut answers = Vec::new();
+        for file in 0..2 * MOST_OF_ONE {
+            let link = living.join(format!("link-{file}"));
+            symlink(dead.join("token"), &link).unwrap();
+            let (answer, hanging) = mpsc::channel::<()>();
+            let (began, mut begun) = oneshot::channel();
+            let on_the_dead_one = dead.join("token");
+            let hang = move |path: &Path| {
+                assert_eq!(path, on_the_dead_one);
+                began.send(()).unwrap();
+                hanging.recv().is_ok()
+            };
+            let name = format!("link {file}");
+            if file < MOST_OF_ONE {
+                let mut read = Box::pin(within(LONG, &name, way(&mounts, &link), hang));
+                tokio::select! {
+                    begun = &mut begun => begun.unwrap(),
+                    outcome = &mut read => panic!("it hangs: {outcome:?}"),
+                }
+            } else {
+                let outcome = within(SHORT, &name, way(&mounts, &link), hang).await;
+                assert!(outcome.is_err() && begun.try_recv().is_err(), "it waits");
+            }
+            answers.push(answer);
+        }
+        let plain = way(&mounts, &living.join("plain"));
+        let read = within(LONG, "a file beside the links", plain, |path| {
+            fs::read(path)
+        });
+        assert_eq!(read.await.unwrap().unwrap(), b"read");
     }
 }

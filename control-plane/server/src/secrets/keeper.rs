@@ -9,7 +9,6 @@ use gateway_document::{GatewayDocument, Problem, Secret, SecretName};
 use time::OffsetDateTime;
 use xds::{Publisher, Resource, SecretTable, VersionKey};
 
-use super::in_time::in_time;
 use super::material::Material;
 use super::message::message;
 use super::reading::{self, Fault, Marks};
@@ -197,21 +196,15 @@ impl SecretKeeper {
             all.map(|(name, kept)| (name.clone(), kept.source.clone(), kept.fault.is_some()))
                 .collect()
         };
-        // A variable does not change while the process lives.
         let may_be_other = looked_at
             .iter()
-            .filter(|(_, source, has_fault)| *has_fault || !source.paths().is_empty());
+            .filter(|(_, source, has_fault)| *has_fault || source.may_change());
         let looks = may_be_other.map(|(name, source, _)| self.look_at(name, source));
         join_all(looks).await.contains(&true)
     }
 
     async fn look_at(&self, resource_name: &str, source: &Source) -> bool {
-        let seen = source.clone();
-        let marks = match in_time(resource_name, &source.paths(), move || {
-            reading::marks(&seen)
-        })
-        .await
-        {
+        let marks = match reading::marks(resource_name, source).await {
             Ok(marks) => marks,
             Err(error) => return self.note(resource_name, None, Fault::of_reading(&error)),
         };
@@ -235,14 +228,9 @@ impl SecretKeeper {
 
     /// Reads a secret whose files have changed, or that could not be used.
     async fn take_anew(&self, resource_name: &str, source: &Source, marks: Marks) -> bool {
-        let seen = source.clone();
-        let found = match in_time(resource_name, &source.paths(), move || {
-            reading::material(&seen)
-        })
-        .await
-        {
-            Ok(Ok(material)) => self.usable(resource_name, material),
-            Ok(Err(fault)) => return self.note(resource_name, Some(marks), fault),
+        let found = match reading::read(resource_name, source).await {
+            Ok((_, Ok(material))) => self.usable(resource_name, material),
+            Ok((_, Err(fault))) => return self.note(resource_name, Some(marks), fault),
             Err(error) => return self.note(resource_name, None, Fault::of_reading(&error)),
         };
         let mut all = self.kept();
@@ -328,10 +316,7 @@ impl SecretKeeper {
     }
 
     async fn take_up(&self, resource_name: &str, source: Source) -> Kept {
-        let seen = source.clone();
-        // The marks before what they are of: a change meanwhile is seen at the next look.
-        let read = move || (reading::marks(&seen), reading::material(&seen));
-        let (read, found) = match in_time(resource_name, &source.paths(), read).await {
+        let (read, found) = match reading::read(resource_name, &source).await {
             Ok((marks, found)) => (Some(marks), found),
             Err(error) => (None, Err(Fault::of_reading(&error))),
         };

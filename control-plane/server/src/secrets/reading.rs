@@ -4,13 +4,14 @@ use std::env;
 use std::ffi::OsString;
 use std::path::Path;
 
-use gateway_document::{Secret, SecretParts, VariableName, Whereabouts, near_names};
+use futures::future::try_join_all;
+use gateway_document::{FilePath, Secret, SecretParts, VariableName, Whereabouts, near_names};
 use tokio_rustls::rustls::RootCertStore;
 
 use super::files::{self, FileMark};
-use super::in_time::NotRead;
+use super::in_time::{NotRead, aside, in_time, may_wait};
 use super::material::{Material, Unusable, as_pem, out_of_time_after_the_first};
-use super::source::Source;
+use super::source::{Source, places};
 
 /// Why a secret cannot be used, and which part of the reference is to blame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,18 +34,79 @@ impl Fault {
 /// The marks of all files of a secret; nothing at the place of one that cannot be looked at.
 pub(super) type Marks = Vec<Option<FileMark>>;
 
-/// Tells whether what a secret comes from is another thing than before.
-pub(super) fn marks(source: &Source) -> Marks {
-    let paths = source.paths().into_iter();
-    paths.map(|path| FileMark::of(&path).ok()).collect()
+/// The bytes at a place, or a sentence that says why there are none.
+type Found = Result<Vec<u8>, String>;
+
+/// Tells whether what a source leads to is another thing than before; `resource_name` is its name
+/// at the Envoys.
+///
+/// # Errors
+/// When a file did not answer.
+pub(super) async fn marks(resource_name: &str, source: &Source) -> Result<Marks, NotRead> {
+    let Source::Named(_, reference) = source else {
+        return aside(resource_name, marks_of_the_system).await;
+    };
+    let files = places(reference)
+        .into_iter()
+        .filter_map(|place| match place {
+            Whereabouts::File(path) => Some(path),
+            Whereabouts::Variable(_) => None,
+        });
+    let marks = files.map(|path| of_file(resource_name, path, |path| FileMark::of(path).ok()));
+    try_join_all(marks).await
 }
 
-/// Reads and checks a secret, wherever it comes from.
-pub(super) fn material(source: &Source) -> Result<Material, Fault> {
-    match source {
-        Source::Named(_, reference) => material_of(reference),
-        Source::System => system_authorities(),
+/// Reads and checks a secret, wherever it comes from; `resource_name` is its name at the Envoys.
+/// The marks are older than what they are of: a change meanwhile is seen at the next look.
+///
+/// # Errors
+/// When a file did not answer.
+pub(super) async fn read(
+    resource_name: &str,
+    source: &Source,
+) -> Result<(Marks, Result<Material, Fault>), NotRead> {
+    let Source::Named(_, reference) = source else {
+        let read = || (marks_of_the_system(), system_authorities());
+        return aside(resource_name, read).await;
+    };
+    // Each file by itself: one on a file system that is dead takes no place of one on another.
+    let places = places(reference).into_iter();
+    let found = try_join_all(places.map(|place| read_place(resource_name, place))).await?;
+    let (marks, found): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    let reference = reference.clone();
+    let material = aside(resource_name, move || material_of(&reference, found)).await?;
+    Ok((marks.into_iter().flatten().collect(), material))
+}
+
+async fn read_place(
+    resource_name: &str,
+    place: Whereabouts<'_>,
+) -> Result<(Option<Option<FileMark>>, Found), NotRead> {
+    match place {
+        Whereabouts::File(path) => {
+            let read = |path: &Path| (Some(FileMark::of(path).ok()), files::read(path));
+            of_file(resource_name, path, read).await
+        }
+        Whereabouts::Variable(variable) => Ok((None, value_of(variable))),
     }
+}
+
+async fn of_file<T: Send + 'static>(
+    resource_name: &str,
+    path: &FilePath,
+    read: impl FnOnce(&Path) -> T + Send + 'static,
+) -> Result<T, NotRead> {
+    let path = path.as_str();
+    in_time(&format!("{resource_name} {path}"), Path::new(path), read).await
+}
+
+/// The marks of the files and folders in which the system has its authorities.
+fn marks_of_the_system() -> Marks {
+    // To look for them is to ask every file system that they may be on.
+    may_wait();
+    let found = openssl_probe::probe();
+    let paths = found.cert_file.into_iter().chain(found.cert_dir);
+    paths.map(|path| FileMark::of(&path).ok()).collect()
 }
 
 /// The authorities of the control plane's system, as far as they can be read.
@@ -65,20 +127,29 @@ fn system_authorities() -> Result<Material, Fault> {
     })
 }
 
-fn material_of(secret: &Secret) -> Result<Material, Fault> {
+/// Checks a secret, of whose [`places`] this was found.
+fn material_of(secret: &Secret, found: Vec<Found>) -> Result<Material, Fault> {
+    let mut found = found.into_iter();
+    let mut read = |at: &str| {
+        let found = found.next().expect("each place was looked at");
+        found.map_err(|reason| Fault {
+            at: at.to_owned(),
+            reason,
+        })
+    };
     match secret.parts() {
         Some(SecretParts::Credential(place)) => {
             let at = field(place, "");
-            checked(&at, place, Material::credential(&read(&at, place)?))
+            checked(&at, place, Material::credential(&read(&at)?))
         }
         Some(SecretParts::Authorities(place)) => {
             let at = field(place, "/authorities");
-            checked(&at, place, Material::authorities(read(&at, place)?))
+            checked(&at, place, Material::authorities(read(&at)?))
         }
         Some(SecretParts::Certificate { certificate, key }) => {
             let at_key = field(key, "/key");
             let at = field(certificate, "/certificate");
-            let (chain, secret) = (read(&at, certificate)?, read(&at_key, key)?);
+            let (chain, secret) = (read(&at)?, read(&at_key)?);
             match Material::certificate(&chain, secret) {
                 Err(
                     reason @ (Unusable::NoKey | Unusable::OtherKey | Unusable::OtherCertificate),
@@ -120,18 +191,7 @@ fn field(place: Whereabouts<'_>, part: &str) -> String {
     }
 }
 
-fn read(at: &str, place: Whereabouts<'_>) -> Result<Vec<u8>, Fault> {
-    let found = match place {
-        Whereabouts::File(path) => files::read(Path::new(path.as_str())),
-        Whereabouts::Variable(variable) => value_of(variable),
-    };
-    found.map_err(|reason| Fault {
-        at: at.to_owned(),
-        reason,
-    })
-}
-
-fn value_of(variable: &VariableName) -> Result<Vec<u8>, String> {
+fn value_of(variable: &VariableName) -> Found {
     let name = variable.as_str();
     if let Some(value) = env::var_os(name) {
         return Ok(value.into_encoded_bytes());

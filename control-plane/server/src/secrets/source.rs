@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::PathBuf;
 
 use gateway_document::{GatewayDocument, Secret, SecretName, SecretParts, Whereabouts};
 
@@ -33,28 +32,25 @@ impl Source {
         all
     }
 
-    /// The files and folders by whose marks it is known whether it is another one.
-    pub(super) fn paths(&self) -> Vec<PathBuf> {
+    /// Whether it may be another one without a restart: a variable does not change while the
+    /// process lives.
+    pub(super) fn may_change(&self) -> bool {
         match self {
             Self::Named(_, reference) => {
-                let places = match reference.parts() {
-                    Some(SecretParts::Credential(place) | SecretParts::Authorities(place)) => {
-                        vec![place]
-                    }
-                    Some(SecretParts::Certificate { certificate, key }) => vec![certificate, key],
-                    None => Vec::new(),
-                };
-                let files = places.into_iter().filter_map(|place| match place {
-                    Whereabouts::File(path) => Some(PathBuf::from(path.as_str())),
-                    Whereabouts::Variable(_) => None,
-                });
-                files.collect()
+                let mut places = places(reference).into_iter();
+                places.any(|place| matches!(place, Whereabouts::File(_)))
             }
-            Self::System => {
-                let found = openssl_probe::probe();
-                found.cert_file.into_iter().chain(found.cert_dir).collect()
-            }
+            Self::System => true,
         }
+    }
+}
+
+/// The places of a secret's parts: of a certificate its own and then that of its key.
+pub(super) fn places(secret: &Secret) -> Vec<Whereabouts<'_>> {
+    match secret.parts() {
+        Some(SecretParts::Credential(place) | SecretParts::Authorities(place)) => vec![place],
+        Some(SecretParts::Certificate { certificate, key }) => vec![certificate, key],
+        None => Vec::new(),
     }
 }
 

@@ -330,6 +330,19 @@ async fn it_waits_neither_for_a_pipe_nor_for_a_device_without_end() {
     assert!(keeping.version(&document).is_some());
 }
 
+#[tokio::test]
+async fn it_looks_for_the_systems_authorities_on_threads_that_nobody_waits_for() {
+    let keeping = Keeping::new();
+    let document = "servers: {a: {url: 'https://a.internal/mcp'}}";
+    let document = parse(document, Format::Yaml).unwrap();
+    let marks = || keeping.keeper.kept()[SYSTEM_AUTHORITIES].read.clone();
+    keeping.keeper.adopt(&document).await;
+    let adopted = marks();
+    assert!(adopted.is_some(), "they answer");
+    keeping.look_twice().await;
+    assert_eq!(marks(), adopted);
+}
+
 #[test]
 fn it_looks_once_at_the_places_that_name_secrets_however_many_there_are() {
     const MANY: usize = 1_000;
