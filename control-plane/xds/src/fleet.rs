@@ -196,9 +196,9 @@ impl Fleet {
         let session = Arc::new(Mutex::new(Session::new(stream, memory)));
         if !node.is_up() {
             node.since = now;
-            node.run.come_back(now);
             self.departures += 1;
         }
+        node.run.come_back(process, first, now);
         node.identity = Arc::new(identity);
         node.session = Arc::clone(&session);
         if node

@@ -92,8 +92,9 @@ pub struct NodeSummary {
     pub crashes: Option<Crashes>,
     /// How its last stream ended; nothing while one is open.
     pub departure: Option<Departure>,
-    /// When it came back, for one that had acknowledged the generation before it left and has not
-    /// done so again: a process that starts takes longer than one that is sent a change.
+    /// When it opened a stream anew, for one that had acknowledged the generation on an earlier one
+    /// and has not done so again: a process that starts takes longer than one that is sent a
+    /// change. The end of the earlier stream need not have been noticed.
     pub back_since: Option<Instant>,
 }
 
@@ -102,8 +103,8 @@ pub struct NodeSummary {
 pub struct Departure {
     /// Who ended the stream.
     pub by: StreamEnd,
-    /// The generation that it ran then; nothing where it had acknowledged none in full since it
-    /// came.
+    /// The generation that it ran then; nothing where its process had acknowledged none in
+    /// full.
     pub ran: Option<Ran>,
 }
 

@@ -3,7 +3,8 @@
 
 use std::time::Instant;
 
-use crate::{Departure, Generation, Ran, StreamEnd};
+use super::FirstRequest;
+use crate::{Departure, Generation, Ran, StreamEnd, session::Process};
 
 /// The knowledge of an Envoy beyond its streams: they end while it runs on, and it comes back while
 /// it does not run yet.
@@ -11,11 +12,11 @@ use crate::{Departure, Generation, Ran, StreamEnd};
 pub(super) struct Run {
     /// The generation that it acknowledged in full last.
     generation: Option<Generation>,
-    /// Since when it has run that without having left.
+    /// Since when its process has run that, on whatever streams.
     since: Option<Instant>,
     /// How its last stream ended, while none is open.
     departure: Option<Departure>,
-    /// When it came back, until it acknowledges something in full.
+    /// When it opened a stream anew, until it acknowledges something in full.
     back_since: Option<Instant>,
 }
 
@@ -32,8 +33,7 @@ impl Run {
 
     /// Takes in that its last stream has ended.
     pub(super) fn end(&mut self, by: StreamEnd, now: Instant) {
-        let since = self.since.take();
-        let ran = self.generation.clone().zip(since);
+        let ran = self.generation.clone().zip(self.since);
         self.departure = Some(Departure {
             by,
             ran: ran.map(|(generation, since)| Ran {
@@ -43,10 +43,15 @@ impl Run {
         });
     }
 
-    /// Takes in that it has opened a stream while none was open. One that leaves again before it
-    /// acknowledges anything came back the first time.
-    pub(super) fn come_back(&mut self, now: Instant) {
-        self.departure = None;
+    /// Takes in that it has opened a stream, whether the end of the one before was noticed or not.
+    /// One that opens another before it acknowledges anything came back the first time.
+    pub(super) fn come_back(&mut self, process: Process, first: FirstRequest, now: Instant) {
+        let departure = self.departure.take();
+        let has_left = departure.is_some_and(|departure| departure.by == StreamEnd::ByEnvoy);
+        // A stream that this process ended says nothing of the Envoy's.
+        if process == Process::Fresh || (has_left && !first.reports_resources) {
+            self.since = None;
+        }
         self.back_since.get_or_insert(now);
     }
 

@@ -93,6 +93,50 @@ fn it_says_since_when_an_envoy_is_back_until_it_has_acknowledged_again() {
 }
 
 #[test]
+fn it_says_since_when_an_envoy_is_back_whose_old_stream_has_not_ended() {
+    let mut table = Table::of(&generation("1"));
+    let old = table.connect("a");
+    table.work(&old, false);
+    table.now += MINUTE;
+    let came = table.now;
+    let new = table.connect("a");
+    assert_eq!(table.summary("a").answer, NodeAnswer::Waiting);
+    assert_eq!(table.summary("a").back_since, Some(came));
+    table.work(&new, false);
+    assert_eq!(table.summary("a").back_since, None);
+    // The process that runs now is the new one.
+    table.now += MINUTE;
+    table.lose(&old, StreamEnd::ByEnvoy);
+    table.lose(&new, StreamEnd::ByEnvoy);
+    let departure = table.summary("a").departure.expect("it is gone");
+    assert_eq!(departure.ran, ran("1", MINUTE));
+}
+
+#[test]
+fn it_counts_the_time_of_a_process_on_over_its_streams_and_of_the_next_one_anew() {
+    let (by_us, by_envoy) = (StreamEnd::ByUs, StreamEnd::ByEnvoy);
+    // A network interruption, the end of a stream's age, and a process in place of another one.
+    for (by, first, lasted) in [
+        (by_envoy, RUNNING, 2 * MINUTE),
+        (by_us, RUNNING, 2 * MINUTE),
+        (by_us, FIRST, MINUTE),
+        (by_envoy, FIRST, MINUTE),
+    ] {
+        let mut table = Table::of(&generation("1"));
+        let a = table.connect("a");
+        table.work(&a, false);
+        table.now += MINUTE;
+        table.lose(&a, by);
+        let a = table.connect_showing("a", first, "envoy 1.40.0");
+        table.work(&a, false);
+        table.now += MINUTE;
+        table.lose(&a, by_envoy);
+        let departure = table.summary("a").departure.expect("it is gone");
+        assert_eq!(departure.ran, ran("1", lasted), "{by:?} {first:?}");
+    }
+}
+
+#[test]
 fn it_tells_by_a_count_that_an_envoy_came_or_went() {
     let mut table = Table::of(&generation("1"));
     let a = table.connect("a");
