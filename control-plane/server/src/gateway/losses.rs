@@ -24,6 +24,9 @@ pub(super) const BACK_WITHIN: Duration = Duration::from_secs(60);
 pub(super) struct Losses {
     /// Those that went within a minute of taking the change, and may come back.
     pub(super) awaited: BTreeSet<NodeId>,
+    /// Those that were given the change by an earlier process, may come back to this one, and have
+    /// not done so yet.
+    pub(super) unseen: BTreeSet<NodeId>,
     /// Those that did not.
     pub(super) lost: BTreeSet<NodeId>,
     /// Those that went for another reason, and are not waited for.
@@ -49,25 +52,42 @@ impl Part {
     }
 }
 
-/// Says which of `members`, the Envoys that were given `generation`, are gone, and why. `patience`
-/// is how long one is missing before it has left: one whose stream is being opened anew has not.
-pub(super) fn losses(
-    members: &BTreeSet<NodeId>,
-    generation: &Generation,
-    envoys: &[NodeSummary],
-    patience: Duration,
-    now: Instant,
-) -> Losses {
+/// The Envoys of a rollout, and the times by which their absence is judged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Members<'a> {
+    /// The Envoys that were given the generation.
+    pub(super) ids: &'a BTreeSet<NodeId>,
+    pub(super) generation: &'a Generation,
+    /// How long one is missing before it has left: one whose stream is being opened anew has not.
+    pub(super) patience: Duration,
+    /// When this process took the rollout over from an earlier one, which had given it to them.
+    pub(super) resumed_at: Option<Instant>,
+}
+
+/// Says which of the members are gone, and why.
+pub(super) fn losses(members: Members<'_>, envoys: &[NodeSummary], now: Instant) -> Losses {
+    let Members {
+        ids,
+        generation,
+        patience,
+        resumed_at,
+    } = members;
+    let known: BTreeSet<&NodeId> = envoys.iter().map(|envoy| &envoy.id).collect();
+    let unknown = ids.iter().filter(|id| !known.contains(id)).cloned();
+    let seen_by = resumed_at.map(|at| at + BACK_WITHIN);
+    let seen_by = seen_by.filter(|seen_by| now < *seen_by);
+    // Without an earlier process the fleet has forgotten them: those that were gone for longest.
+    let unseen: BTreeSet<NodeId> = unknown.filter(|_| seen_by.is_some()).collect();
     let mut losses = Losses {
-        // The fleet forgets those that have been gone for longest.
-        left: members.clone(),
+        left: ids.difference(&unseen).cloned().collect(),
         ..Losses::default()
     };
     let [with, without] = &mut losses.shares;
-    let mut changes = Vec::new();
+    let mut changes: Vec<Instant> = seen_by.filter(|_| !unseen.is_empty()).into_iter().collect();
+    losses.unseen = unseen;
     let mut overdue = BTreeSet::new();
     for envoy in envoys {
-        let is_member = members.contains(&envoy.id);
+        let is_member = ids.contains(&envoy.id);
         let Some(departure) = &envoy.departure else {
             let those = if is_member { &mut *with } else { &mut *without };
             those.all += 1;
@@ -133,13 +153,25 @@ impl Losses {
         )
     }
 
+    /// Whether all members that may come back to this process have done so.
+    pub(super) fn is_complete(&self) -> bool {
+        self.unseen.is_empty()
+    }
+
     /// Words on whom the wave waits for; nothing where it waits for nobody.
     pub(super) fn wait(&self) -> Option<String> {
-        (!self.awaited.is_empty()).then(|| {
-            format!(
+        if !self.awaited.is_empty() {
+            return Some(format!(
                 "{} ended within a minute of taking the change; the wave waits a minute for it to \
                  come back",
                 named(&self.awaited)
+            ));
+        }
+        (!self.unseen.is_empty()).then(|| {
+            format!(
+                "{} has not come back since the control plane was started; the wave waits a minute \
+                 for it",
+                named(&self.unseen)
             )
         })
     }

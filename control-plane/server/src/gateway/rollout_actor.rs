@@ -54,6 +54,8 @@ pub struct RolloutActor {
     gates: Option<GateKeeper>,
     /// The Envoys of these waves that are gone, as of so many departures and in that wave.
     losses: (Option<(u64, usize)>, Losses),
+    /// When this process took these waves over from an earlier one, where it did.
+    resumed_at: Option<Instant>,
     /// When a wave is tried again that the store did not take.
     next_try: Option<Instant>,
     /// The accepted generation to go back to, while the one in hand is being judged.
@@ -100,15 +102,17 @@ impl RolloutActor {
             let usual = rollout.map(|rollout| rollout.usual.clone());
             gates.resume(waves.reached(), &usual.unwrap_or_default());
         }
+        let now = gateway.publisher.clock().now();
         let actor = Self {
             standings: gateway.publisher.standings(),
-            began: gateway.publisher.clock().now(),
+            began: now,
             gateway,
             lease: Lease::endless(),
             is_answered: true,
             waves: resumed.or(waves),
             gates,
             losses: Default::default(),
+            resumed_at: (!is_new).then_some(now),
             next_try: None,
             way_back,
             unaccepted: Vec::new(),
@@ -117,7 +121,10 @@ impl RolloutActor {
             crash_loops_seen: 0,
             rejections_seen: 0,
         };
-        if is_new && stage == Stage::Open {
+        if !is_new {
+            // It is watched anew.
+            actor.show();
+        } else if stage == Stage::Open {
             actor.show_new(&current);
         }
         actor.hand_out(stage != Stage::Kept);

@@ -244,8 +244,10 @@ impl Waves {
         Some(self.passed_at? + self.steps[self.at].soak)
     }
 
-    /// Decides what follows from a judgement of the wave in hand that is no rejection.
-    pub(super) fn next(&mut self, judgement: &Judgement, now: Instant) -> Next {
+    /// Decides what follows from a judgement of the wave in hand that is no rejection. Where the
+    /// judgement is not of all that have the generation (`is_complete`), the wave is not watched
+    /// yet: its time begins with the last acknowledgement.
+    pub(super) fn next(&mut self, judgement: &Judgement, is_complete: bool, now: Instant) -> Next {
         let is_silent = judgement
             .envoys
             .iter()
@@ -258,6 +260,9 @@ impl Waves {
             Verdict::Unanswered => return Next::GoBack,
             Verdict::Standing if is_silent && !self.is_last() => return Next::GoBack,
             Verdict::Accepted | Verdict::Standing => {}
+        }
+        if !is_complete && !self.has_passed() && !self.is_promoted && !self.is_last() {
+            return Next::Wait { until: None };
         }
         let end = *self.passed_at.get_or_insert(now) + self.steps[self.at].soak;
         if self.is_promoted || (!self.is_paused && now >= end) {

@@ -160,6 +160,74 @@ async fn it_takes_back_what_an_envoy_that_is_started_anew_does_not_get_ready_wit
 }
 
 #[tokio::test]
+async fn it_takes_nothing_back_while_an_envoy_opens_a_stream_before_the_end_of_its_old_one_is_seen()
+{
+    let folder = folder();
+    let (mut fleet, [restarted, _], _) = Fleet::with_two_first(folder.path()).await;
+    fleet.clock.advance(2 * MINUTE);
+    let unnoticed = fleet.envoys.remove(restarted).unwrap();
+    fleet.begin_again(restarted).await;
+    let is_there = || async {
+        let node = node(&fleet.control_plane, restarted).await.unwrap();
+        node["generation"]["in_force"] != node["generation"]["desired"]
+    };
+    until(is_there).await;
+    fleet.clock.advance(MINUTE - SECONDS(1));
+    fleet.check_stays("soaking", 1).await;
+    fleet.envoys[restarted].go_on();
+    until(|| fleet.runs_what_it_is_to_have(restarted)).await;
+    drop(unnoticed);
+    fleet.clock.advance(SOAK);
+    fleet.until("soaking", 2).await;
+}
+
+/// A control plane that starts anew in the middle of a wave, with one of its two Envoys, and the
+/// name of the other one.
+async fn with_one_back(folder: &Path, waves: &str) -> (Fleet, &'static str) {
+    let fleet = Fleet::start(folder, waves).await;
+    fleet.put(&format!("{waves}{SHADOW}")).await;
+    fleet.until("soaking", 1).await;
+    let members = fleet.members(0).await;
+    let names = fleet.envoys.keys().copied();
+    let first: Vec<&str> = names.filter(|name| members.contains(*name)).collect();
+    let [back, missing] = first.try_into().unwrap();
+    fleet.end();
+    let fleet = Fleet::come_back_with(folder, &[back]).await;
+    until(|| fleet.runs_what_it_is_to_have(back)).await;
+    fleet.until_it_waits_for(missing).await;
+    (fleet, missing)
+}
+
+#[tokio::test]
+async fn it_judges_a_wave_after_a_restart_by_all_of_its_envoys_that_come_back_within_a_minute() {
+    let folder = folder();
+    let (mut fleet, missing) = with_one_back(folder.path(), TWO_FIRST).await;
+    fleet.clock.advance(MINUTE - SECONDS(1));
+    fleet.check_stays("rolling_out", 1).await;
+    fleet.begin_again(missing).await;
+    fleet.check_stays("rolling_out", 1).await;
+    fleet.envoys[missing].go_on();
+    fleet.until("soaking", 1).await;
+    // The wave is watched for the whole time with both.
+    fleet.clock.advance(SOAK - SECONDS(1));
+    fleet.check_stays("soaking", 1).await;
+    fleet.clock.advance(SECONDS(1));
+    // Nobody else has come that the last wave could give it to.
+    fleet.until("accepted", 2).await;
+}
+
+#[tokio::test]
+async fn it_goes_on_after_a_restart_without_an_envoy_that_does_not_come_back_within_a_minute() {
+    let folder = folder();
+    let (fleet, _) = with_one_back(folder.path(), TWO_FIRST).await;
+    fleet.clock.advance(MINUTE);
+    fleet.until("soaking", 1).await;
+    assert_eq!(fleet.rollout().await.get("gate"), None);
+    fleet.clock.advance(SOAK);
+    fleet.until("accepted", 2).await;
+}
+
+#[tokio::test]
 async fn it_does_not_wait_for_an_envoy_that_is_taken_out_after_a_minute() {
     let folder = folder();
     let (mut fleet, [leaving, _], _) = Fleet::with_two_first(folder.path()).await;

@@ -66,10 +66,15 @@ impl Fleet {
 
     /// A process that starts on what is stored, and the Envoys that come back.
     pub async fn come_back(folder: &Path) -> Self {
+        Self::come_back_with(folder, &NAMES).await
+    }
+
+    /// The same, with these Envoys alone.
+    pub async fn come_back_with(folder: &Path, names: &[&'static str]) -> Self {
         let clock = SimulatedClock::default();
         let control_plane = ControlPlane::start_with_clock(folder, "", &clock).await;
         let mut envoys = BTreeMap::new();
-        for name in NAMES {
+        for name in names.iter().copied() {
             envoys.insert(name, FakeEnvoy::connect(control_plane.xds, name).await);
         }
         Self {

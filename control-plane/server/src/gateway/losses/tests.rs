@@ -15,6 +15,7 @@ struct Fleet {
     now: Instant,
     members: BTreeSet<NodeId>,
     envoys: Vec<NodeSummary>,
+    resumed_at: Option<Instant>,
 }
 
 impl Fleet {
@@ -39,6 +40,7 @@ impl Fleet {
             now: began,
             members: with.iter().map(|id| NodeId::new(id)).collect(),
             envoys: envoys.collect(),
+            resumed_at: None,
         }
     }
 
@@ -59,8 +61,13 @@ impl Fleet {
 
     fn at(&mut self, after: Duration) -> Losses {
         self.now = self.began + after;
-        let generation = Generation::new("new");
-        losses(&self.members, &generation, &self.envoys, PATIENCE, self.now)
+        let members = Members {
+            ids: &self.members,
+            generation: &Generation::new("new"),
+            patience: PATIENCE,
+            resumed_at: self.resumed_at,
+        };
+        losses(members, &self.envoys, self.now)
     }
 
     /// The names of those who are awaited, are lost, and have left.
@@ -164,4 +171,29 @@ fn it_does_not_wait_for_an_envoy_that_the_fleet_has_forgotten() {
     let mut fleet = Fleet::new(&["a"], &["b"]);
     fleet.members.insert(NodeId::new("forgotten"));
     assert_eq!(fleet.look(Duration::ZERO), those("", "", "forgotten"));
+}
+
+#[test]
+fn it_waits_a_minute_for_the_envoys_of_an_earlier_process_and_blames_none_that_does_not_come() {
+    let mut fleet = Fleet::new(&["a", "b"], &["c"]);
+    fleet.resumed_at = Some(fleet.began);
+    fleet.members.insert(NodeId::new("unseen"));
+    let losses = fleet.at(BACK_WITHIN - SECOND);
+    assert_eq!(losses.unseen, [NodeId::new("unseen")].into());
+    assert_eq!(losses.left, BTreeSet::new());
+    assert_eq!(losses.until, Some(fleet.began + BACK_WITHIN));
+    assert!(!losses.is_complete());
+    let words = losses.wait().unwrap();
+    assert!(
+        words.contains("`unseen` has not come back since"),
+        "{words}"
+    );
+    assert_eq!(fleet.look(BACK_WITHIN), those("", "", "unseen"));
+    let losses = fleet.at(BACK_WITHIN);
+    assert!(losses.is_complete());
+    assert_eq!((losses.until, losses.wait()), (None, None));
+    // One that has come and gone is no stranger any more.
+    fleet.lose("a", DYING, None);
+    fleet.members.remove(&NodeId::new("unseen"));
+    assert_eq!(fleet.look(BACK_WITHIN), those("a", "", ""));
 }

@@ -75,6 +75,7 @@ impl RolloutActor {
         self.waves = waves_of(built, before_it.as_deref());
         self.gates = gates_of(built);
         self.losses = Default::default();
+        self.resumed_at = None;
         self.show_new(built);
         if self.waves.is_some() {
             self.begin_wave(built).await;

@@ -9,7 +9,7 @@ use xds::NodeId;
 
 use super::super::acceptance::{EnvoyVerdict, Judgement, Outcome, Verdict};
 use super::super::gates::{GateVerdict, GatedWave};
-use super::super::losses::{Losses, losses};
+use super::super::losses::{Losses, Members, losses};
 use super::super::rollouts::{Rollout, RolloutState, RolloutWave};
 use super::super::waves::{Choice, Next, Waves};
 use super::RolloutActor;
@@ -138,9 +138,10 @@ impl RolloutActor {
         }
         let had_passed = waves.has_passed();
         let is_last = waves.is_last();
-        let mut next = waves.next(&judgement, now);
         let is_promoted = waves.is_promoted();
         let losses = self.look_for_losses(current, now);
+        let waves = self.waves.as_mut()?;
+        let mut next = waves.next(&judgement, losses.is_complete(), now);
         let verdict = match self.look_at_gates(&losses.left) {
             GateVerdict::Breached(words) => Err(Cause::Breached(words)),
             // As with silence: in the last wave one Envoy stops nobody, and an operator who
@@ -224,10 +225,14 @@ impl RolloutActor {
         let seen = (publisher.departures(), waves.at());
         let (before, known) = &self.losses;
         if *before != Some(seen) || known.until.is_some_and(|until| now >= until) {
-            let members: BTreeSet<NodeId> = waves.reached().cloned().collect();
-            let patience = current.document.rollout.ack_deadline.duration();
-            let envoys = publisher.summaries();
-            let known = losses(&members, current.generation(), &envoys, patience, now);
+            let ids: BTreeSet<NodeId> = waves.reached().cloned().collect();
+            let members = Members {
+                ids: &ids,
+                generation: current.generation(),
+                patience: current.document.rollout.ack_deadline.duration(),
+                resumed_at: self.resumed_at,
+            };
+            let known = losses(members, &publisher.summaries(), now);
             self.losses = (Some(seen), known);
         }
         self.losses.1.clone()

@@ -224,8 +224,16 @@ fn it_decides_by_the_judgement_and_by_whether_it_is_the_last_wave() {
         last.advance();
         last.begin([NodeId::new("b")].into());
         let case = format!("{verdict:?}");
-        assert_eq!(first.next(&judgement, now), in_the_first, "first: {case}");
-        assert_eq!(last.next(&judgement, now), in_the_last, "last: {case}");
+        assert_eq!(
+            first.next(&judgement, true, now),
+            in_the_first,
+            "first: {case}"
+        );
+        assert_eq!(
+            last.next(&judgement, true, now),
+            in_the_last,
+            "last: {case}"
+        );
     }
 }
 
@@ -242,19 +250,22 @@ fn it_ends_a_wave_when_it_was_watched_for_long_enough_and_still_acknowledges() {
     let mut waves = waves("{waves: [1, 100%], soak: 1m}");
     waves.begin([NodeId::new("a")].into());
     assert_eq!(waves.soak_end(), None);
-    waves.next(&accepted, now);
+    waves.next(&accepted, true, now);
     assert_eq!(waves.soak_end(), Some(now + SOAK));
     let before = now + SOAK - Duration::from_millis(1);
-    assert!(matches!(waves.next(&accepted, before), Next::Watch { .. }));
+    assert!(matches!(
+        waves.next(&accepted, true, before),
+        Next::Watch { .. }
+    ));
     // It is sent something again, and has not answered.
     assert!(matches!(
-        waves.next(&waiting, now + SOAK),
+        waves.next(&waiting, true, now + SOAK),
         Next::Wait { .. }
     ));
-    assert_eq!(waves.next(&accepted, now + SOAK), Next::Advance);
+    assert_eq!(waves.next(&accepted, true, now + SOAK), Next::Advance);
     waves.advance();
     waves.begin(BTreeSet::new());
-    assert_eq!(waves.next(&accepted, now + SOAK), Next::Accept);
+    assert_eq!(waves.next(&accepted, true, now + SOAK), Next::Accept);
 }
 
 #[test]
@@ -264,14 +275,20 @@ fn it_goes_on_by_the_word_of_an_operator_alone_while_it_is_paused() {
     let mut waves = waves("{waves: [1, 100%]}");
     waves.is_paused = true;
     waves.begin([NodeId::new("a")].into());
-    assert_eq!(waves.next(&accepted, now), Next::Watch { until: None });
+    assert_eq!(
+        waves.next(&accepted, true, now),
+        Next::Watch { until: None }
+    );
     waves.promote();
-    assert_eq!(waves.next(&accepted, now), Next::Advance);
+    assert_eq!(waves.next(&accepted, true, now), Next::Advance);
     waves.advance();
     waves.begin([NodeId::new("b")].into());
-    assert_eq!(waves.next(&accepted, now), Next::Watch { until: None });
+    assert_eq!(
+        waves.next(&accepted, true, now),
+        Next::Watch { until: None }
+    );
     waves.is_paused = false;
-    assert_eq!(waves.next(&accepted, now), Next::Accept);
+    assert_eq!(waves.next(&accepted, true, now), Next::Accept);
 }
 
 #[test]
@@ -289,4 +306,23 @@ fn it_goes_on_after_a_restart_with_the_envoys_that_it_had_and_watches_anew() {
     assert_eq!(reached, ["a", "b"]);
     let not_begun = fresh().resumed(1, [nodes(&["a"]), nodes(&[])], false);
     assert!(!not_begun.has_begun());
+}
+
+#[test]
+fn it_begins_the_time_of_a_wave_when_all_that_have_the_change_are_there_but_not_of_the_last_one() {
+    let accepted = judgement(Verdict::Accepted, &[(EnvoyVerdict::Acked, false)]);
+    let now = Instant::now();
+    let mut waves = waves("{waves: [1, 100%], soak: 1m}");
+    waves.begin([NodeId::new("a")].into());
+    assert_eq!(
+        waves.next(&accepted, false, now),
+        Next::Wait { until: None }
+    );
+    assert!(!waves.has_passed());
+    let until = Some(now + SOAK);
+    assert_eq!(waves.next(&accepted, true, now), Next::Watch { until });
+    waves.advance();
+    waves.begin([NodeId::new("b")].into());
+    let until = Some(now + SOAK);
+    assert_eq!(waves.next(&accepted, false, now), Next::Watch { until });
 }
