@@ -224,6 +224,21 @@ fn it_reads_a_list_once_and_compiles_no_schema_and_merges_no_tool_before_a_call_
 }
 
 #[test]
+fn it_compiles_a_schema_once_however_many_tools_of_a_list_have_it() {
+    let properties = (0..100).map(|number| (format!("of_{number}"), json!({"type": "string"})));
+    let schema = json!({"properties": Value::Object(properties.collect())});
+    let tools: Vec<_> = ["one", "other"].map(|name| (name.to_owned(), schema.clone())).into();
+    let config = travelling(written_out(&tools, &json!([])), "list");
+    let mut known = SchemaCache::new();
+    let policy = read(&travel::encode(&config).unwrap(), &mut known);
+    assert_eq!(known.len(), 1);
+    let (_, steps) = taken_by(|| answer(&policy, "one", b"{}"));
+    assert!(steps >= schema.to_string().len() as u64, "{steps} steps");
+    let (_, steps) = taken_by(|| answer(&policy, "other", b"{}"));
+    assert!(steps < 50, "{steps} steps");
+}
+
+#[test]
 fn it_keeps_of_earlier_lists_what_the_policies_in_force_use() {
     let bytes = |count: usize, name: &str| {
         let config = travelling(written_out(&many(count), &json!([])), name);

@@ -65,9 +65,10 @@ pub(crate) fn read(text: &[u8]) -> Result<ToolList, &'static str> {
     let name = lines.next().unwrap_or_default();
     let mut at = name.len();
     let mut tools: Vec<ListedTool> = Vec::new();
+    let mut known = Known::new();
     for line in lines {
         at += 1;
-        let tool = tool(&text, line, at, schemas);
+        let tool = tool(&text, line, at, schemas, &mut known);
         tools.push(tool.ok_or("a line of its index is not a tool and the place of its schema")?);
         at += line.len();
     }
@@ -77,9 +78,19 @@ pub(crate) fn read(text: &[u8]) -> Result<ToolList, &'static str> {
     Ok(list.with_text(text))
 }
 
+/// The schemas of a list by their places: tools whose lines name one place share what is compiled
+/// of it.
+type Known = BTreeMap<(usize, usize), Arc<KnownSchema>>;
+
 /// The tool of a line, which begins `at` a place of the text; the texts of schemas begin at
 /// `schemas`.
-fn tool(text: &Arc<str>, line: &str, at: usize, schemas: usize) -> Option<ListedTool> {
+fn tool(
+    text: &Arc<str>,
+    line: &str,
+    at: usize,
+    schemas: usize,
+    known: &mut Known,
+) -> Option<ListedTool> {
     let mut parts = line.split(PART);
     let name = parts.next()?;
     let schema = match parts.next() {
@@ -87,10 +98,14 @@ fn tool(text: &Arc<str>, line: &str, at: usize, schemas: usize) -> Option<Listed
         Some(hash) => {
             let at = at + name.len() + 1;
             let mut place = || schemas.checked_add(parts.next()?.parse().ok()?);
-            let schema = TextPart::of(text, place()?..place()?)?;
+            let (from, to) = (place()?, place()?);
+            let schema = TextPart::of(text, from..to)?;
+            let schema = known
+                .entry((from, to))
+                .or_insert_with(|| Arc::new(KnownSchema::new(schema)));
             Some(ListedSchema {
                 hash: TextPart::of(text, at..at + hash.len())?,
-                schema: Some(Arc::new(KnownSchema::new(schema))),
+                schema: Some(Arc::clone(schema)),
             })
         }
     };
