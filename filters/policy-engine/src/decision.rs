@@ -1,6 +1,7 @@
 //! The engine's answers: a plan, a refusal, or the buckets that it must see first. All of them are
 //! owned data, so that they outlive the look at the policy and cross the border of a component.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -258,8 +259,8 @@ impl PendingLimits {
             Some((limit, retry_after)) => Verdict::Refuse {
                 refusal: Refusal::Limited {
                     tool: tool.to_owned(),
-                    rule: limit.rule.clone(),
-                    limit: limit.id.clone(),
+                    rule: limit.rule.to_string(),
+                    limit: limit.id.to_string(),
                     rate: rate_in_words(limit.requests, limit.window_ms),
                     retry_after,
                 },
@@ -315,8 +316,8 @@ impl Bucket {
 pub(crate) struct Limit {
     /// The callers whose calls it counts; none where it counts everyone's.
     pub(crate) callers: Option<Access>,
-    pub(crate) rule: String,
-    pub(crate) id: String,
+    pub(crate) rule: Arc<str>,
+    pub(crate) id: Arc<str>,
     pub(crate) requests: u64,
     pub(crate) window_ms: u64,
     pub(crate) rate: Rate,

@@ -1,6 +1,7 @@
 //! Who calls, and the roles that this gives.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::wire;
 
@@ -19,12 +20,13 @@ pub enum Principal {
     },
 }
 
-/// Who may call a tool.
+/// Who may call a tool. A copy shares the roles: each tool that is called keeps those of every rule
+/// that matches it.
 #[derive(Clone, Debug)]
 pub(crate) enum Access {
     Everyone,
     /// Holders of any of these roles; nobody where there is none.
-    Roles(Vec<Role>),
+    Roles(Arc<[Role]>),
 }
 
 impl Access {
@@ -39,13 +41,13 @@ impl Access {
     }
 }
 
-/// A role: the claims that give it.
+/// A role: the claims that give it. A copy shares them.
 #[derive(Clone, Debug)]
-pub(crate) struct Role(BTreeMap<String, Vec<String>>);
+pub(crate) struct Role(Arc<BTreeMap<String, Vec<String>>>);
 
 impl Role {
     pub(crate) fn new(role: &wire::Role) -> Self {
-        Self(role.claims.clone())
+        Self(Arc::new(role.claims.clone()))
     }
 
     fn is_met_by(&self, claims: &BTreeMap<String, Vec<String>>) -> bool {
@@ -75,7 +77,7 @@ mod tests {
         let role = wire::Role {
             claims: claims(wanted),
         };
-        Access::Roles(vec![Role::new(&role)]).admits(&Principal::Known {
+        Access::Roles([Role::new(&role)].into()).admits(&Principal::Known {
             subject: "ada".into(),
             claims: claims(presented),
         })
@@ -102,9 +104,9 @@ mod tests {
     #[test]
     fn it_never_gives_an_anonymous_caller_a_role() {
         let role = Role::new(&wire::Role::default());
-        assert!(!Access::Roles(vec![role]).admits(&Principal::Anonymous));
+        assert!(!Access::Roles([role].into()).admits(&Principal::Anonymous));
         assert!(Access::Everyone.admits(&Principal::Anonymous));
-        assert!(!Access::Roles(vec![]).admits(&Principal::Known {
+        assert!(!Access::Roles([].into()).admits(&Principal::Known {
             subject: "ada".into(),
             claims: BTreeMap::new()
         }));

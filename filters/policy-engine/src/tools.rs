@@ -55,7 +55,7 @@ pub(crate) struct SchemaFlaw {
     /// The schema's name in the configuration.
     pub(crate) hash: TextPart,
     /// The rule whose constraints it is; none where it is the tool's own.
-    pub(crate) rule: Option<(RuleId, String)>,
+    pub(crate) rule: Option<(RuleId, Arc<str>)>,
     /// The faults of the schema; none where the configuration does not hold it.
     pub(crate) errors: Option<CompileErrors>,
 }

@@ -1,6 +1,7 @@
 //! Each rule by itself: names, references and numbers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Errors, written_out};
@@ -20,6 +21,7 @@ pub(super) fn check(
     errors: &mut Errors,
 ) -> Vec<Rule> {
     check_roles(config, errors);
+    let roles = &roles(config);
     let mut names = BTreeSet::new();
     let mut rules = Vec::with_capacity(config.rules.len());
     for (index, rule) in config.rules.iter().enumerate() {
@@ -36,9 +38,19 @@ pub(super) fn check(
             );
         }
         let id = RuleId(u32::try_from(index).unwrap_or(u32::MAX));
-        rules.push(check_rule(config, (id, rule), &path, known, errors));
+        rules.push(check_rule(config, roles, (id, rule), &path, known, errors));
     }
     rules
+}
+
+/// The roles by their names: each is made once, and shared by the rules that name it.
+type Roles<'a> = BTreeMap<&'a str, Role>;
+
+fn roles(config: &FilterConfig) -> Roles<'_> {
+    let roles = config.roles.iter();
+    roles
+        .map(|(name, role)| (name.as_str(), Role::new(role)))
+        .collect()
 }
 
 fn check_roles(config: &FilterConfig, errors: &mut Errors) {
@@ -64,6 +76,7 @@ fn check_roles(config: &FilterConfig, errors: &mut Errors) {
 
 fn check_rule(
     config: &FilterConfig,
+    roles: &Roles<'_>,
     (id, rule): (RuleId, &wire::Rule),
     path: &str,
     known: &mut SchemaCache,
@@ -98,12 +111,12 @@ fn check_rule(
     let constraints = rule.constraints.as_deref();
     Rule {
         id,
-        name: rule.name.clone(),
+        name: rule.name.as_str().into(),
         server: rule.matches.server.clone(),
         tool: rule.matches.tool.as_deref().map(Glob::new),
-        callers: check_callers(config, rule.matches.roles.as_deref(), path, errors),
+        callers: check_callers(roles, rule.matches.roles.as_deref(), path, errors),
         access: rule.allow.as_ref().map(|allow| {
-            let access = check_allow(config, allow, path, errors);
+            let access = check_allow(roles, allow, path, errors);
             (access, allow.clone())
         }),
         limits: check_limits(&rule.limits, path, errors),
@@ -115,7 +128,7 @@ fn check_rule(
 }
 
 fn check_callers(
-    config: &FilterConfig,
+    known: &Roles<'_>,
     roles: Option<&[String]>,
     path: &str,
     errors: &mut Errors,
@@ -128,7 +141,7 @@ fn check_callers(
             "names no role, so the rule is about nobody; leave it out for everyone, or name one",
         );
     }
-    let found = check_roles_named(config, roles, &path, "leave `match.roles` out", errors);
+    let found = check_roles_named(known, roles, &path, "leave `match.roles` out", errors);
     // As in `allow`, `*` is everyone: named or not.
     let is_everyone = roles.iter().any(|role| role == "*");
     (!is_everyone).then(|| (Access::Roles(found), roles.to_vec()))
@@ -136,19 +149,19 @@ fn check_callers(
 
 /// The roles of these names, `*` left out.
 fn check_roles_named(
-    config: &FilterConfig,
+    known: &Roles<'_>,
     names: &[String],
     path: &str,
     for_everyone: &str,
     errors: &mut Errors,
-) -> Vec<Role> {
+) -> Arc<[Role]> {
     let mut roles = Vec::new();
     for (index, name) in names.iter().enumerate() {
         if name == "*" {
             continue;
         }
-        match config.roles.get(name) {
-            Some(role) => roles.push(Role::new(role)),
+        match known.get(name.as_str()) {
+            Some(role) => roles.push(role.clone()),
             None => errors.add(
                 format!("{path}/{index}"),
                 format!(
@@ -157,12 +170,12 @@ fn check_roles_named(
             ),
         }
     }
-    roles
+    roles.into()
 }
 
-fn check_allow(config: &FilterConfig, allow: &[String], path: &str, errors: &mut Errors) -> Access {
+fn check_allow(known: &Roles<'_>, allow: &[String], path: &str, errors: &mut Errors) -> Access {
     let path = format!("{path}/allow");
-    let roles = check_roles_named(config, allow, &path, "write `*`", errors);
+    let roles = check_roles_named(known, allow, &path, "write `*`", errors);
     if allow.iter().any(|name| name == "*") {
         Access::Everyone
     } else {
@@ -193,6 +206,7 @@ fn check_limits(limits: &[wire::Limit], path: &str, errors: &mut Errors) -> Vec<
         let burst = limit.burst.unwrap_or(limit.requests);
         match Rate::new(limit.requests, limit.window_ms, burst) {
             Ok(rate) => checked.push(RuleLimit {
+                id: limit.id.as_str().into(),
                 wire: limit.clone(),
                 burst,
                 rate,

@@ -66,19 +66,19 @@ fn field<T, U>(
         Some(ConditionalValue {
             roles: rule.roles().to_vec(),
             value: value(Some(rule)),
-            rule: rule.name.clone(),
+            rule: rule.name.to_string(),
         })
     });
     Field {
         candidates: conditional.collect(),
         value: value(otherwise),
-        rule: otherwise.map(|rule| rule.name.clone()),
+        rule: otherwise.map(|rule| rule.name.to_string()),
     }
 }
 
 fn explain_limit(rule: &Rule, limit: &RuleLimit) -> ExplainedLimit {
     ExplainedLimit {
-        rule: rule.name.clone(),
+        rule: rule.name.to_string(),
         id: limit.wire.id.clone(),
         per: limit.wire.per.clone(),
         requests: limit.wire.requests,

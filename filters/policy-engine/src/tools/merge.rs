@@ -23,7 +23,7 @@ pub(crate) fn merge(tools: &Tools, server: &ServerTools, listed: &ListedTool) ->
         |rule| rule.access.as_ref().map(|(access, _)| access.clone()),
         match tools.defaults.access {
             wire::Access::Allow => Access::Everyone,
-            wire::Access::Deny => Access::Roles(Vec::new()),
+            wire::Access::Deny => Access::Roles([].into()),
         },
     );
     let validate = candidates(&matching, |rule| rule.validate, tools.defaults.validate);
@@ -82,7 +82,7 @@ fn compiled(listed: &ListedSchema, rule: Option<&Rule>) -> Compiled {
     };
     Err(SchemaFlaw {
         hash: listed.hash.clone(),
-        rule: rule.map(|rule| (rule.id, rule.name.clone())),
+        rule: rule.map(|rule| (rule.id, Arc::clone(&rule.name))),
         errors,
     })
 }
@@ -104,8 +104,8 @@ fn of_tool(server: &str, tool: &str, rule: &Rule, limit: &RuleLimit) -> Limit {
     let identity = identity(server, &rule.name, &limit.wire.id, tool, limit.per);
     Limit {
         callers: rule.callers(),
-        rule: rule.name.clone(),
-        id: limit.wire.id.clone(),
+        rule: Arc::clone(&rule.name),
+        id: Arc::clone(&limit.id),
         requests: limit.wire.requests,
         window_ms: limit.wire.window_ms,
         rate: limit.rate,

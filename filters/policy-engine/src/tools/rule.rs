@@ -1,5 +1,6 @@
 //! A rule, as the policies of tools are merged from it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::decision::PerPrincipal;
@@ -14,7 +15,7 @@ use crate::wire::{self, Validate};
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub(crate) id: RuleId,
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     pub(crate) server: Option<String>,
     pub(crate) tool: Option<Glob>,
     /// The callers that the rule is about, and the names of their roles; none where it is about
@@ -31,6 +32,8 @@ pub(crate) struct Rule {
 /// A limit of a rule, not yet of a tool.
 #[derive(Debug)]
 pub(crate) struct RuleLimit {
+    /// That of `wire`, which the limits of tools share.
+    pub(crate) id: Arc<str>,
     pub(crate) wire: wire::Limit,
     pub(crate) burst: u64,
     pub(crate) rate: Rate,
