@@ -73,16 +73,23 @@ impl fmt::Display for CompileErrors {
 impl std::error::Error for CompileErrors {}
 
 /// `pointer` with one more segment, escaped as RFC 6901 section 3 says.
+#[inline(never)]
 pub(crate) fn join(pointer: &str, segment: &str) -> String {
     let mut joined = String::with_capacity(pointer.len() + 1 + segment.len());
     joined.push_str(pointer);
-    joined.push('/');
+    push_segment(&mut joined, segment);
+    joined
+}
+
+/// Adds one segment to a pointer, escaped.
+#[inline(never)]
+pub(crate) fn push_segment(pointer: &mut String, segment: &str) {
+    pointer.push('/');
     for char in segment.chars() {
         match char {
-            '~' => joined.push_str("~0"),
-            '/' => joined.push_str("~1"),
-            char => joined.push(char),
+            '~' => pointer.push_str("~0"),
+            '/' => pointer.push_str("~1"),
+            char => pointer.push(char),
         }
     }
-    joined
 }

@@ -334,7 +334,7 @@ impl Policy {
     #[must_use]
     pub fn repeats_arguments(&self, tool: ToolId) -> bool {
         let tool = self.tools.get(tool);
-        tool.is_some_and(|tool| !tool.headers.is_empty())
+        tool.is_some_and(|tool| !tool.headers().is_empty())
     }
 
     /// The arguments that the call's headers must repeat, with what the call says there, once they
@@ -351,7 +351,7 @@ impl Policy {
         let Some(tool) = self.tools.get(tool) else {
             return Ok(Vec::new());
         };
-        if tool.headers.is_empty() {
+        if tool.headers().is_empty() {
             return Ok(Vec::new());
         }
         let raw: &[u8] = match arguments {
@@ -363,13 +363,13 @@ impl Policy {
         } else {
             Keys::Unchecked
         };
-        let values = header_parameters::values(&tool.headers, raw, keys).map_err(|violation| {
+        let values = header_parameters::values(tool.headers(), raw, keys).map_err(|violation| {
             Refusal::BadArguments {
                 tool: tool.name().to_owned(),
                 violations: vec![violation],
             }
         })?;
-        Ok(tool.headers.iter().zip(values).collect())
+        Ok(tool.headers().iter().zip(values).collect())
     }
 
     /// The policy in force for a tool, with the rule behind each field; none where the id is of

@@ -16,6 +16,7 @@ use json_reader::{Input, Scanner};
 use serde_json::value::RawValue;
 
 use crate::compile_error::CompileErrors;
+pub(crate) use compile::MOST_BYTES;
 use header_parameters::HeaderParameter;
 use validate::MoreBytes;
 pub use validate::{CheckProgress, Validation};

@@ -227,7 +227,9 @@ fn it_reads_a_list_once_and_compiles_no_schema_and_merges_no_tool_before_a_call_
 fn it_compiles_a_schema_once_however_many_tools_of_a_list_have_it() {
     let properties = (0..100).map(|number| (format!("of_{number}"), json!({"type": "string"})));
     let schema = json!({"properties": Value::Object(properties.collect())});
-    let tools: Vec<_> = ["one", "other"].map(|name| (name.to_owned(), schema.clone())).into();
+    let tools: Vec<_> = ["one", "other"]
+        .map(|name| (name.to_owned(), schema.clone()))
+        .into();
     let config = travelling(written_out(&tools, &json!([])), "list");
     let mut known = SchemaCache::new();
     let policy = read(&travel::encode(&config).unwrap(), &mut known);

@@ -177,7 +177,7 @@ fn it_refuses_chains_of_references_that_are_too_long() {
     let raw = RawValue::from_string(chain(20)).unwrap();
     assert!(compile_schema(&raw).is_ok());
     check(&chain(40), &[("", "in a row")]);
-    check(&chain(20_000), &[("", "in a row")]);
+    check(&chain(5_000), &[("", "in a row")]);
 }
 
 #[test]

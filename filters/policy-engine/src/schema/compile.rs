@@ -4,8 +4,9 @@
 mod annotations;
 mod draft;
 mod links;
+mod place;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use key_folding::read_loosely;
@@ -17,27 +18,50 @@ use super::texts::SortedTexts;
 use super::tree::{Kinds, Node, NodeId, Tree};
 use crate::compile_error::{CompileError, CompileErrors, join};
 use draft::Draft;
+use place::Place;
+
+/// How long the text of a schema may be, in bytes.
+pub(crate) const MOST_BYTES: usize = 256 << 10;
+
+/// How many subschemas, values of `enum` and `const`, and names in `required` a schema may have.
+pub(crate) const MOST_PARTS: usize = 10_000;
+
+/// How many faults of one schema are told.
+const MOST_ERRORS: usize = 20;
 
 pub(super) fn compile(text: &str) -> Result<Schema, CompileErrors> {
+    if text.len() > MOST_BYTES {
+        return Err(CompileErrors::one(format!(
+            "has {} bytes, more than the {MOST_BYTES} that a schema may have; \
+             leave parts of it out",
+            text.len()
+        )));
+    }
     step_count::count(text.len());
     let document = Json::parse(text)
         .map_err(|bad| CompileErrors::one(format!("not a JSON document: {bad}")))?;
-    filled(&document).finish()
+    filled(&document, None).finish()
 }
 
 /// The properties of a schema that clients repeat in headers, even if the engine cannot check all
-/// of the schema: none where it is no JSON.
+/// of the schema: none where it is no JSON, or longer than [`MOST_BYTES`], when no call passes.
 pub(super) fn header_parameters(text: &str) -> Arc<[HeaderParameter]> {
+    if text.len() > MOST_BYTES {
+        return Arc::default();
+    }
+    step_count::count(text.len());
     let Ok(document) = Json::parse(text) else {
         return Arc::default();
     };
-    filled(&document).header_parameters.into()
+    filled(&document, None).header_parameters.into()
 }
 
-/// A compiler that has read the whole document. Once in the module: reading costs no caller.
+/// A compiler that has read the whole document, and has noted where the node that is sought comes
+/// from. Once in the module: reading costs no caller.
 #[inline(never)]
-fn filled(document: &Json) -> Compiler<'_> {
+fn filled(document: &Json, sought: Option<NodeId>) -> Compiler<'_> {
     let mut compiler = Compiler::new(document);
+    compiler.sought = sought;
     compiler.reserve_references();
     compiler.fill_reserved();
     compiler
@@ -48,11 +72,18 @@ struct Compiler<'a> {
     document: &'a Json,
     dialect: Dialect,
     nodes: Vec<Node>,
-    /// Where in the document each node is.
-    pointers: Vec<String>,
+    /// The parts so far, of which there may be [`MOST_PARTS`].
+    parts: usize,
+    /// The node whose place somebody wants to know, and its pointer.
+    sought: Option<NodeId>,
+    found: String,
     /// The references that `$ref` may name, each with its node.
     references: BTreeMap<String, NodeId>,
     header_parameters: Vec<HeaderParameter>,
+    /// Their headers, in small letters.
+    headers: BTreeSet<String>,
+    /// The names on the ways to them, in their order.
+    names: Vec<Arc<str>>,
     errors: Vec<CompileError>,
 }
 
@@ -73,32 +104,50 @@ impl<'a> Compiler<'a> {
             document,
             dialect: Dialect::Current,
             nodes: vec![Node::with_kinds(Kinds::ALL)],
-            pointers: vec![String::new()],
+            parts: 0,
+            sought: None,
+            found: String::new(),
             references: BTreeMap::new(),
             header_parameters: Vec::new(),
+            headers: BTreeSet::new(),
+            names: Vec::new(),
             errors: Vec::new(),
         }
     }
 
-    fn error(&mut self, pointer: &str, reason: impl Into<String>) {
-        self.errors.push(CompileError {
-            path: pointer.to_owned(),
-            reason: reason.into(),
-        });
+    /// Notes a fault, as long as there are not too many.
+    #[inline(never)]
+    fn error(&mut self, place: &Place<'_>, reason: impl Into<String>) {
+        self.note(place, reason.into());
+    }
+
+    /// Apart from [`Self::error`], so that it is in the module once.
+    #[cold]
+    #[inline(never)]
+    fn note(&mut self, place: &Place<'_>, reason: String) {
+        let (path, reason) = match self.errors.len() {
+            ..MOST_ERRORS => (place.pointer(), reason),
+            MOST_ERRORS => (
+                String::new(),
+                "has more faults; mend these first".to_owned(),
+            ),
+            _ => return,
+        };
+        self.errors.push(CompileError { path, reason });
     }
 
     /// Gives the document and each of its definitions a node, so that references may go in any
     /// direction.
     fn reserve_references(&mut self) {
         self.dialect = self.read_dialect();
-        let root = self.reserve("");
+        let root = self.reserve(&Place::Root);
         self.references.insert("#".to_owned(), root);
-        for (container, pointer) in DEFINITIONS {
+        for container in DEFINITIONS {
+            let place = Place::Root.member(container);
             if let Some(Json::Object(members)) = self.document.get(container) {
                 for (name, _) in members {
-                    let pointer = join(pointer, name);
-                    let id = self.reserve(&pointer);
-                    self.references.insert(format!("#{pointer}"), id);
+                    let id = self.reserve(&place.member(name));
+                    self.references.insert(reference(container, name), id);
                 }
             }
         }
@@ -106,18 +155,19 @@ impl<'a> Compiler<'a> {
 
     fn fill_reserved(&mut self) {
         let document = self.document;
-        self.fill(Self::ROOT, document, "");
-        for (container, pointer) in DEFINITIONS {
+        self.fill(Self::ROOT, document, &Place::Root);
+        for container in DEFINITIONS {
+            let place = Place::Root.member(container);
             match document.get(container) {
                 Some(Json::Object(members)) => {
                     for (name, schema) in members {
-                        let pointer = join(pointer, name);
-                        if let Some(id) = self.references.get(&format!("#{pointer}")).copied() {
-                            self.fill(id, schema, &pointer);
+                        let id = self.references.get(&reference(container, name));
+                        if let Some(id) = id.copied() {
+                            self.fill(id, schema, &place.member(name));
                         }
                     }
                 }
-                Some(_) => self.error(pointer, "must be an object of schemas"),
+                Some(_) => self.error(&place, "must be an object of schemas"),
                 None => {}
             }
         }
@@ -138,7 +188,7 @@ impl<'a> Compiler<'a> {
             }
             _ => {
                 self.error(
-                    "/$schema",
+                    &Place::Root.member("$schema"),
                     "not a dialect that this version checks; it checks \
                      2020-12, 2019-09, draft-07 and draft-06",
                 );
@@ -147,44 +197,52 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn reserve(&mut self, pointer: &str) -> NodeId {
+    #[inline(never)]
+    fn reserve(&mut self, place: &Place<'_>) -> NodeId {
         // A schema's text is far shorter than 2³² bytes, and each node takes some of it.
         let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
         self.nodes.push(Node::with_kinds(Kinds::ALL));
-        self.pointers.push(pointer.to_owned());
+        self.parts += 1;
+        if self.sought == Some(id) {
+            self.found = place.pointer();
+        }
         id
     }
 
     /// Compiles a subschema to a node of its own.
-    fn node(&mut self, schema: &Json, pointer: &str) -> NodeId {
+    #[inline(never)]
+    fn node(&mut self, schema: &Json, place: &Place<'_>) -> NodeId {
         if *schema == Json::Bool(true) {
+            self.parts += 1;
             return NodeId::ANYTHING;
         }
-        let id = self.reserve(pointer);
-        self.fill(id, schema, pointer);
+        let id = self.reserve(place);
+        self.fill(id, schema, place);
         id
     }
 
-    fn nodes(&mut self, schemas: &Json, pointer: &str) -> Vec<NodeId> {
+    #[inline(never)]
+    fn nodes(&mut self, schemas: &Json, place: &Place<'_>) -> Vec<NodeId> {
         match schemas {
             Json::Array(schemas) if !schemas.is_empty() => {
-                let compile = |(index, schema)| self.node(schema, &format!("{pointer}/{index}"));
+                let compile = |(index, schema)| self.node(schema, &place.item(index));
                 schemas.iter().enumerate().map(compile).collect()
             }
             _ => {
-                self.error(pointer, "must be a list of schemas, not empty");
+                self.error(place, "must be a list of schemas, not empty");
                 Vec::new()
             }
         }
     }
 
-    fn fill(&mut self, id: NodeId, schema: &Json, pointer: &str) {
+    #[inline(never)]
+    fn fill(&mut self, id: NodeId, schema: &Json, place: &Place<'_>) {
         let node = match schema {
             Json::Bool(true) => Node::with_kinds(Kinds::ALL),
             Json::Bool(false) => Node::with_kinds(Kinds::NONE),
-            Json::Object(members) => Draft::read(self, members, pointer).finish(),
+            Json::Object(members) => Draft::read(self, members, place).finish(),
             _ => {
-                self.error(pointer, "a schema is an object, `true` or `false`");
+                self.error(place, "a schema is an object, `true` or `false`");
                 return;
             }
         };
@@ -194,7 +252,19 @@ impl<'a> Compiler<'a> {
     }
 
     fn finish(mut self) -> Result<Schema, CompileErrors> {
-        links::check(&self.nodes, &self.pointers, &mut self.errors);
+        if self.parts > MOST_PARTS {
+            return Err(CompileErrors::one(format!(
+                "has {} subschemas, values of `enum` and `const`, and names in `required`, more \
+                 than the {MOST_PARTS} of a schema that is checked; leave some of them out, or \
+                 set `validate` to `off`",
+                self.parts
+            )));
+        }
+        if let Err((id, reason)) = links::check(&self.nodes) {
+            let path = filled(self.document, Some(id)).found;
+            let reason = reason.to_owned();
+            self.errors.push(CompileError { path, reason });
+        }
         CompileErrors::check(self.errors)?;
         let mut tree = Tree {
             nodes: self.nodes,
@@ -225,5 +295,11 @@ fn spellings(nodes: &[Node]) -> SortedTexts {
     )
 }
 
-/// Where definitions are, and their pointer.
-const DEFINITIONS: [(&str, &str); 2] = [("$defs", "/$defs"), ("definitions", "/definitions")];
+/// The keywords whose members are definitions.
+const DEFINITIONS: [&str; 2] = ["$defs", "definitions"];
+
+/// The reference to a definition.
+#[inline(never)]
+fn reference(container: &str, name: &str) -> String {
+    join(&format!("#/{container}"), name)
+}

@@ -4,6 +4,7 @@
 mod search;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use json_reader::{decoded, is_number};
 
@@ -17,7 +18,7 @@ pub(super) const KEYWORD: &str = "x-mcp-header";
 /// A property of a tool's schema whose value clients repeat in a header of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderParameter {
-    path: Vec<String>,
+    path: Box<[Arc<str>]>,
     header: String,
 }
 
@@ -26,7 +27,7 @@ impl HeaderParameter {
     ///
     /// # Errors
     /// A name that cannot be part of a header's name (RFC 9110 section 5.6.2).
-    pub(super) fn new(path: Vec<String>, header: &str) -> Result<Self, NotAToken> {
+    pub(super) fn new(path: Box<[Arc<str>]>, header: &str) -> Result<Self, NotAToken> {
         let is_token =
             |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         if header.is_empty() || !header.bytes().all(is_token) {
@@ -52,27 +53,13 @@ impl HeaderParameter {
 
     /// The names of the properties that lead to the value, outermost first; never none.
     #[must_use]
-    pub fn path(&self) -> &[String] {
+    pub fn path(&self) -> &[Arc<str>] {
         &self.path
     }
 }
 
 /// The text of an annotation cannot be part of a header's name.
 pub(super) struct NotAToken;
-
-/// The names of the properties that lead to a subschema; nothing where other keywords are on the
-/// way.
-pub(super) fn properties_to(pointer: &str) -> Option<Vec<String>> {
-    let mut segments = pointer.strip_prefix('/')?.split('/');
-    let mut path = Vec::new();
-    while let Some(keyword) = segments.next() {
-        if keyword != "properties" {
-            return None;
-        }
-        path.push(segments.next()?.replace("~1", "/").replace("~0", "~"));
-    }
-    Some(path)
-}
 
 /// The value that a call has where a [`HeaderParameter`] points.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,25 +116,6 @@ impl<'a> ArgumentValue<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn it_knows_which_places_only_properties_lead_to() {
-        let check = |pointer: &str, expected: Option<&[&str]>| {
-            let expected: Option<Vec<String>> =
-                expected.map(|path| path.iter().map(|name| (*name).to_owned()).collect());
-            assert_eq!(properties_to(pointer), expected, "{pointer}");
-        };
-        check("/properties/a", Some(&["a"]));
-        check(
-            "/properties/properties/properties/b~1~0",
-            Some(&["properties", "b/~"]),
-        );
-        check("", None);
-        check("/$defs/a", None);
-        check("/items/properties/a", None);
-        check("/properties/a/anyOf/0", None);
-        check("/properties/a/items/properties/b", None);
-    }
 
     #[test]
     fn it_compares_a_value_with_what_a_header_says() {

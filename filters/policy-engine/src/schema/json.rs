@@ -50,6 +50,22 @@ impl Json {
         }
     }
 
+    /// How many values it holds, itself among them.
+    #[inline(never)]
+    pub(crate) fn values(&self) -> usize {
+        match self {
+            Self::Array(items) => 1 + items.iter().map(Self::values).sum::<usize>(),
+            Self::Object(members) => {
+                1 + members
+                    .iter()
+                    .map(|(_, value)| value.values())
+                    .sum::<usize>()
+            }
+            _ => 1,
+        }
+    }
+
+    #[inline(never)]
     pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         match self {
             Self::Object(members) => members

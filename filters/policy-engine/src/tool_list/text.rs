@@ -78,9 +78,9 @@ pub(crate) fn read(text: &[u8]) -> Result<ToolList, &'static str> {
     Ok(list.with_text(text))
 }
 
-/// The schemas of a list by their places: tools whose lines name one place share what is compiled
-/// of it.
-type Known = BTreeMap<(usize, usize), Arc<KnownSchema>>;
+/// The schemas of a list in the order of their places, which is nearly that of the lines: tools
+/// whose lines name one place share what is compiled of it.
+type Known = Vec<((usize, usize), Arc<KnownSchema>)>;
 
 /// The tool of a line, which begins `at` a place of the text; the texts of schemas begin at
 /// `schemas`.
@@ -100,9 +100,12 @@ fn tool(
             let mut place = || schemas.checked_add(parts.next()?.parse().ok()?);
             let (from, to) = (place()?, place()?);
             let schema = TextPart::of(text, from..to)?;
-            let schema = known
-                .entry((from, to))
-                .or_insert_with(|| Arc::new(KnownSchema::new(schema)));
+            let place = known.binary_search_by(|(place, _)| place.cmp(&(from, to)));
+            let place = place.unwrap_or_else(|free| {
+                known.insert(free, ((from, to), Arc::new(KnownSchema::new(schema))));
+                free
+            });
+            let (_, schema) = known.get(place)?;
             Some(ListedSchema {
                 hash: TextPart::of(text, at..at + hash.len())?,
                 schema: Some(Arc::clone(schema)),

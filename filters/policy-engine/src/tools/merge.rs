@@ -3,16 +3,15 @@
 use std::sync::{Arc, OnceLock};
 
 use super::rule::{Per, PerTool, Rule, RuleLimit};
-use super::tool_policy::{Compiled, ToolPolicy};
-use super::{SchemaFlaw, ServerTools, Tools};
+use super::tool_policy::{Judge, ToolPolicy};
+use super::{ServerTools, Tools};
 use crate::candidates::Candidates;
 use crate::decision::{CommonBucket, Limit, part};
 use crate::principal::Access;
-use crate::schema::header_parameters::HeaderParameter;
-use crate::tool_list::{ListedSchema, ListedTool};
-use crate::wire::{self, Validate};
+use crate::tool_list::ListedTool;
+use crate::wire;
 
-/// Everything that the rules decide about one tool.
+/// Everything that the rules decide about one tool. No schema is compiled for it.
 pub(crate) fn merge(tools: &Tools, server: &ServerTools, listed: &ListedTool) -> ToolPolicy {
     let tool = &*listed.name;
     step_count::count(tools.rules.len());
@@ -35,20 +34,14 @@ pub(crate) fn merge(tools: &Tools, server: &ServerTools, listed: &ListedTool) ->
         target_of(&server.cluster),
     );
 
-    let mut headers: Arc<[HeaderParameter]> = Arc::default();
-    let is_never_checked = validate.all().all(|one| one.value == Validate::Off);
-    let own = listed.schema.as_ref().filter(|_| !is_never_checked);
-    let own = own.map(|own| compiled(own, None));
-    if let Some(Ok(own)) = &own {
-        headers = own.header_parameters();
-    } else if is_never_checked {
-        // Headers are compared all the same: a server may read the one or the other.
-        let own = listed.schema.as_ref().and_then(|own| own.schema.as_ref());
-        headers = own.map_or(headers, |own| own.header_parameters_unchecked());
-    }
+    let own = listed.schema.as_ref().map(|own| Judge {
+        schema: own.clone(),
+        rule: None,
+    });
     let constraint = |rule: &Rule| {
-        let listed = rule.constraints.as_ref()?;
-        Some((!is_never_checked).then(|| compiled(listed, Some(rule))))
+        let schema = rule.constraints.clone()?;
+        let rule = Some((rule.id, Arc::clone(&rule.name)));
+        Some(Some(Judge { schema, rule }))
     };
     let constraints = candidates(&matching, constraint, None);
 
@@ -64,27 +57,12 @@ pub(crate) fn merge(tools: &Tools, server: &ServerTools, listed: &ListedTool) ->
         validate,
         own,
         constraints,
-        headers,
+        headers: OnceLock::new(),
         limits: limits()
             .map(|(rule, limit)| of_tool(&server.name, tool, rule, limit))
             .collect(),
         explanation: OnceLock::new(),
     }
-}
-
-/// The validator of a schema, which is the constraints of `rule` or else a tool's own.
-fn compiled(listed: &ListedSchema, rule: Option<&Rule>) -> Compiled {
-    let compiled = listed.schema.as_ref().map(|schema| schema.compiled());
-    let errors = match compiled {
-        Some(Ok(schema)) => return Ok(Arc::clone(schema)),
-        Some(Err(errors)) => Some(errors.clone()),
-        None => None,
-    };
-    Err(SchemaFlaw {
-        hash: listed.hash.clone(),
-        rule: rule.map(|rule| (rule.id, Arc::clone(&rule.name))),
-        errors,
-    })
 }
 
 /// The candidates of a field, from the rules that match and set it.

@@ -8,16 +8,53 @@ use super::arguments_check::ArgumentsCheck;
 use crate::candidates::Candidates;
 use crate::decision::Limit;
 use crate::explain::Explanation;
-use crate::ids::Trace;
+use crate::ids::{RuleId, Trace};
 use crate::principal::{Access, Principal};
 use crate::schema::header_parameters::HeaderParameter;
 use crate::schema::violation::{MOST_VIOLATIONS, Violation};
 use crate::schema::{Invalid, Schema};
 use crate::target::TargetId;
+use crate::tool_list::ListedSchema;
 use crate::wire::Validate;
 
-/// The validator of a schema, or why there is none; then calls are refused that it would judge.
-pub(crate) type Compiled = Result<Arc<Schema>, SchemaFlaw>;
+/// A schema that judges calls. It is compiled when the first call asks for that which may pass so
+/// far: callers without rights have nothing compiled.
+#[derive(Clone, Debug)]
+pub(crate) struct Judge {
+    pub(super) schema: ListedSchema,
+    /// The rule whose constraints it is; none where it is the tool's own.
+    pub(super) rule: Option<(RuleId, Arc<str>)>,
+}
+
+impl Judge {
+    /// The validator; nothing where there is none: then calls are refused that it would judge.
+    fn compiled(&self) -> Option<&Arc<Schema>> {
+        self.schema.schema.as_ref()?.compiled().ok()
+    }
+
+    /// Whether it judges even calls of which nothing is checked: a tool's own schema that nobody
+    /// reads might name headers that must say what the arguments say.
+    #[inline(never)]
+    fn judges_all(&self) -> bool {
+        let known = self.schema.schema.as_ref();
+        self.rule.is_none() && known.is_some_and(|known| known.is_too_long())
+    }
+
+    /// Why there is no validator.
+    #[inline(never)]
+    fn flaw(&self) -> Option<SchemaFlaw> {
+        let errors = match self.schema.schema.as_ref().map(|known| known.compiled()) {
+            Some(Ok(_)) => return None,
+            Some(Err(errors)) => Some(errors.clone()),
+            None => None,
+        };
+        Some(SchemaFlaw {
+            hash: self.schema.hash.clone(),
+            rule: self.rule.clone(),
+            errors,
+        })
+    }
+}
 
 /// The policy of one tool: of each field its candidates.
 #[derive(Debug)]
@@ -29,12 +66,12 @@ pub(crate) struct ToolPolicy {
     pub(crate) timeout: Candidates<Option<Duration>>,
     pub(crate) access: Candidates<Access>,
     pub(crate) validate: Candidates<Validate>,
-    /// The tool's own schema; none where nothing is ever to be checked.
-    pub(crate) own: Option<Compiled>,
+    /// The tool's own schema.
+    pub(super) own: Option<Judge>,
     /// The operator's schema, laid over it.
-    pub(crate) constraints: Candidates<Option<Compiled>>,
-    /// The arguments that clients repeat in headers, by the tool's own schema.
-    pub(crate) headers: Arc<[HeaderParameter]>,
+    pub(crate) constraints: Candidates<Option<Judge>>,
+    /// The arguments that clients repeat in headers, once a call has asked.
+    pub(super) headers: OnceLock<Arc<[HeaderParameter]>>,
     pub(crate) limits: Vec<Limit>,
     /// The policy as people read it, once somebody has asked.
     pub(super) explanation: OnceLock<Box<Explanation>>,
@@ -57,32 +94,63 @@ impl ToolPolicy {
         }
     }
 
-    /// The faults of all its schemas, whoever calls.
-    pub(crate) fn flaws(&self) -> impl Iterator<Item = &SchemaFlaw> {
+    /// Whether nobody's arguments are checked.
+    #[inline(never)]
+    fn is_never_checked(&self) -> bool {
+        self.validate.all().all(|one| one.value == Validate::Off)
+    }
+
+    /// The arguments that clients repeat in headers, by the tool's own schema.
+    pub(crate) fn headers(&self) -> &[HeaderParameter] {
+        let headers = self.headers.get();
+        headers.unwrap_or_else(|| self.find_headers())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_headers(&self) -> &Arc<[HeaderParameter]> {
+        self.headers.get_or_init(|| {
+            let own = self.own.as_ref();
+            if let Some(schema) = own.filter(|_| !self.is_never_checked()) {
+                let schema = schema.compiled();
+                return schema.map_or_else(Arc::default, |schema| schema.header_parameters());
+            }
+            // Headers are compared all the same: a server may read the one or the other.
+            let own = own.and_then(|own| own.schema.schema.as_ref());
+            own.map_or_else(Arc::default, |own| own.header_parameters_unchecked())
+        })
+    }
+
+    /// The faults of all the schemas that judge somebody's calls. Compiles them.
+    pub(crate) fn flaws(&self) -> impl Iterator<Item = SchemaFlaw> {
+        let is_never_checked = self.is_never_checked();
         let operators = self.constraints.all().filter_map(|one| one.value.as_ref());
         let all = self.own.iter().chain(operators);
-        all.filter_map(|schema| schema.as_ref().err())
+        all.filter(move |schema| !is_never_checked || schema.judges_all())
+            .filter_map(Judge::flaw)
     }
 
     /// The schemas that a caller's arguments must fit: the tool's own and the operator's; none
-    /// where nothing is to be checked.
-    fn wanted(&self, principal: &Principal) -> impl Iterator<Item = &Compiled> {
+    /// where nothing is to be checked, and everything can be read.
+    fn wanted(&self, principal: &Principal) -> impl Iterator<Item = &Judge> {
         let is_off = self.validate.first(principal).value == Validate::Off;
         let operators = self.constraints.first(principal).value.as_ref();
         let all = self.own.iter().chain(operators);
-        all.filter(move |_| !is_off)
+        all.filter(move |schema| !is_off || schema.judges_all())
     }
 
     /// Whether a caller's arguments are to be checked and cannot be: then every call is refused.
+    #[inline(never)]
     pub(crate) fn is_uncheckable(&self, principal: &Principal) -> bool {
-        self.wanted(principal).any(Result::is_err)
+        self.wanted(principal)
+            .any(|schema| schema.compiled().is_none())
     }
 
     /// The schemas that judge a caller's arguments; none where nothing is to be checked, or not
     /// everything can be.
     fn schemas(&self, principal: &Principal) -> impl Iterator<Item = &Arc<Schema>> {
         let is_uncheckable = self.is_uncheckable(principal);
-        let wanted = self.wanted(principal).flatten();
+        let wanted = self.wanted(principal).filter_map(Judge::compiled);
         wanted.filter(move |_| !is_uncheckable)
     }
 

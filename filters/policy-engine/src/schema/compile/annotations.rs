@@ -1,25 +1,27 @@
 //! Annotations that ask something of the gateway.
 
+use std::sync::Arc;
+
 use super::Compiler;
-use crate::compile_error::join;
-use crate::schema::header_parameters::{HeaderParameter, KEYWORD, properties_to};
+use super::place::Place;
+use crate::schema::header_parameters::{HeaderParameter, KEYWORD};
 use crate::schema::json::Json;
 use crate::schema::violation::echo;
 
-/// Notes the property at `pointer`, whose schema has these members, as one that clients repeat in a
-/// header.
+/// Notes the property at `property`, whose schema has these members, as one that clients repeat in
+/// a header.
 pub(super) fn header_parameter(
     compiler: &mut Compiler<'_>,
     members: &[(String, Json)],
     value: &Json,
-    pointer: &str,
+    property: &Place<'_>,
 ) {
-    let place = join(pointer, KEYWORD);
+    let place = property.member(KEYWORD);
     let Json::String(name) = value else {
         compiler.error(&place, "must be text, the end of a header's name");
         return;
     };
-    let Some(path) = properties_to(pointer) else {
+    let Some(path) = property.properties() else {
         compiler.error(
             &place,
             "only a property that `properties` alone lead to can have a header; move it there, or \
@@ -35,6 +37,10 @@ pub(super) fn header_parameter(
         );
         return;
     }
+    let path = path
+        .into_iter()
+        .map(|name| shared(compiler, name))
+        .collect();
     match HeaderParameter::new(path, name) {
         Err(_) => compiler.error(
             &place,
@@ -44,13 +50,13 @@ pub(super) fn header_parameter(
             ),
         ),
         Ok(parameter) => {
-            let is_taken = |other: &HeaderParameter| other.is_named(name.as_bytes());
-            if compiler.header_parameters.iter().any(is_taken) {
+            if !compiler.headers.insert(name.to_ascii_lowercase()) {
                 compiler.error(
                     &place,
                     format!(
-                        "another property already has the header `{name}`, in whatever case; \
-                         give this one another"
+                        "another property already has the header `{}`, in whatever case; \
+                         give this one another",
+                        echo(name.as_bytes())
                     ),
                 );
             } else {
@@ -58,6 +64,18 @@ pub(super) fn header_parameter(
             }
         }
     }
+}
+
+/// The name of a property on the way to one with a header: one copy, however many lead over it.
+fn shared(compiler: &mut Compiler<'_>, name: &str) -> Arc<str> {
+    let place = compiler.names.binary_search_by(|known| (**known).cmp(name));
+    let known = place.map(|place| compiler.names.get(place).map(Arc::clone));
+    known.ok().flatten().unwrap_or_else(|| {
+        let shared: Arc<str> = name.into();
+        let free = place.unwrap_or_else(|free| free);
+        compiler.names.insert(free, Arc::clone(&shared));
+        shared
+    })
 }
 
 /// The types whose values a header can say (2026-07-28, Streamable HTTP, "Custom Headers from Tool

@@ -1,7 +1,7 @@
 //! The keywords of one schema object, read one by one.
 
+use super::place::Place;
 use super::{Compiler, Dialect, annotations};
-use crate::compile_error::join;
 use crate::schema::decimal::{Decimal, Divisor};
 use crate::schema::header_parameters;
 use crate::schema::json::Json;
@@ -19,6 +19,8 @@ pub(super) struct Draft {
     items: NodeId,
     array: Length,
     properties: Vec<Property>,
+    /// Their numbers in the order of their names.
+    by_name: Vec<usize>,
     additional: Additional,
     more: More,
 }
@@ -27,7 +29,7 @@ impl Draft {
     pub(super) fn read(
         compiler: &mut Compiler<'_>,
         members: &[(String, Json)],
-        pointer: &str,
+        place: &Place<'_>,
     ) -> Self {
         let mut draft = Self {
             kinds: Kinds::ALL,
@@ -36,24 +38,25 @@ impl Draft {
             items: NodeId::ANYTHING,
             array: Length::ANY,
             properties: Vec::new(),
+            by_name: Vec::new(),
             additional: Additional::Fits(NodeId::ANYTHING),
             more: More::default(),
         };
         let mut constraining = 0;
         for (keyword, value) in members {
             if keyword == header_parameters::KEYWORD {
-                annotations::header_parameter(compiler, members, value, pointer);
+                annotations::header_parameter(compiler, members, value, place);
             }
-            if !is_annotation(keyword, pointer) {
+            if !is_annotation(keyword, place) {
                 constraining += 1;
-                draft.keyword(compiler, keyword, value, &join(pointer, keyword));
+                draft.keyword(compiler, keyword, value, &place.member(keyword));
             }
         }
         let hides = compiler.dialect == Dialect::Draft7
             && members.iter().any(|(keyword, _)| keyword == "$ref");
         if hides && constraining > 1 {
             compiler.error(
-                pointer,
+                place,
                 "in draft-07 `$ref` hides the keywords beside it; put them \
                  into an `allOf`, or use 2020-12",
             );
@@ -61,57 +64,67 @@ impl Draft {
         draft
     }
 
-    fn keyword(&mut self, compiler: &mut Compiler<'_>, keyword: &str, value: &Json, pointer: &str) {
+    fn keyword(
+        &mut self,
+        compiler: &mut Compiler<'_>,
+        keyword: &str,
+        value: &Json,
+        place: &Place<'_>,
+    ) {
         match keyword {
-            "type" => self.kinds = kinds(compiler, value, pointer),
+            "type" => self.kinds = kinds(compiler, value, place),
             "enum" => match value {
                 Json::Array(choices) if !choices.is_empty() => {
+                    compiler.parts += value.values();
                     self.more.choices.push(Choices::new(choices.clone()));
                 }
-                _ => compiler.error(pointer, "must be a list of values, not empty"),
+                _ => compiler.error(place, "must be a list of values, not empty"),
             },
-            "const" => self.more.choices.push(Choices::new(vec![value.clone()])),
-            "minimum" => self.bound(compiler, Side::AtLeast, value, pointer),
-            "exclusiveMinimum" => self.bound(compiler, Side::Above, value, pointer),
-            "maximum" => self.bound(compiler, Side::AtMost, value, pointer),
-            "exclusiveMaximum" => self.bound(compiler, Side::Below, value, pointer),
-            "multipleOf" => self.multiple_of(compiler, value, pointer),
-            "minLength" => self.string.min = length(compiler, value, pointer),
-            "maxLength" => self.string.max = length(compiler, value, pointer),
-            "minItems" => self.array.min = length(compiler, value, pointer),
-            "maxItems" => self.array.max = length(compiler, value, pointer),
+            "const" => {
+                compiler.parts += value.values();
+                self.more.choices.push(Choices::new(vec![value.clone()]));
+            }
+            "minimum" => self.bound(compiler, Side::AtLeast, value, place),
+            "exclusiveMinimum" => self.bound(compiler, Side::Above, value, place),
+            "maximum" => self.bound(compiler, Side::AtMost, value, place),
+            "exclusiveMaximum" => self.bound(compiler, Side::Below, value, place),
+            "multipleOf" => self.multiple_of(compiler, value, place),
+            "minLength" => self.string.min = length(compiler, value, place),
+            "maxLength" => self.string.max = length(compiler, value, place),
+            "minItems" => self.array.min = length(compiler, value, place),
+            "maxItems" => self.array.max = length(compiler, value, place),
             "uniqueItems" => match value {
                 Json::Bool(false) => {}
                 Json::Bool(true) => compiler.error(
-                    pointer,
+                    place,
                     "`uniqueItems: true` is not checked \
                      by this version; leave it out, or set `validate` to `off`",
                 ),
-                _ => compiler.error(pointer, "must be `true` or `false`"),
+                _ => compiler.error(place, "must be `true` or `false`"),
             },
             "items" => match value {
                 Json::Array(_) => compiler.error(
-                    pointer,
+                    place,
                     "a schema for each place is not checked \
                      by this version; use one schema for \
                      all items, or set `validate` to `off`",
                 ),
-                _ => self.items = compiler.node(value, pointer),
+                _ => self.items = compiler.node(value, place),
             },
-            "properties" => self.properties(compiler, value, pointer),
-            "required" => self.required(compiler, value, pointer),
+            "properties" => self.properties(compiler, value, place),
+            "required" => self.required(compiler, value, place),
             "additionalProperties" => {
                 self.additional = match value {
                     Json::Bool(false) => Additional::Refused,
-                    _ => Additional::Fits(compiler.node(value, pointer)),
+                    _ => Additional::Fits(compiler.node(value, place)),
                 }
             }
-            "allOf" => self.more.all.extend(compiler.nodes(value, pointer)),
-            "anyOf" => self.group(Wanted::Some, compiler.nodes(value, pointer)),
-            "oneOf" => self.group(Wanted::One, compiler.nodes(value, pointer)),
-            "$ref" => self.more.all.extend(reference(compiler, value, pointer)),
+            "allOf" => self.more.all.extend(compiler.nodes(value, place)),
+            "anyOf" => self.group(Wanted::Some, compiler.nodes(value, place)),
+            "oneOf" => self.group(Wanted::One, compiler.nodes(value, place)),
+            "$ref" => self.more.all.extend(reference(compiler, value, place)),
             _ => compiler.error(
-                pointer,
+                place,
                 format!(
                     "the keyword `{}` is not checked by this version; leave it out, or set \
                      `validate` to `off`",
@@ -121,18 +134,19 @@ impl Draft {
         }
     }
 
-    fn bound(&mut self, compiler: &mut Compiler<'_>, side: Side, value: &Json, pointer: &str) {
+    #[inline(never)]
+    fn bound(&mut self, compiler: &mut Compiler<'_>, side: Side, value: &Json, place: &Place<'_>) {
         match value {
             Json::Number(number) => self.number.bounds.push(Bound {
                 side,
                 value: number.clone(),
                 integer: number.to_i64(),
             }),
-            _ => compiler.error(pointer, "must be a number"),
+            _ => compiler.error(place, "must be a number"),
         }
     }
 
-    fn multiple_of(&mut self, compiler: &mut Compiler<'_>, value: &Json, pointer: &str) {
+    fn multiple_of(&mut self, compiler: &mut Compiler<'_>, value: &Json, place: &Place<'_>) {
         match value {
             Json::Number(number) if number.is_positive() => match Divisor::new(number) {
                 Some(divisor) => {
@@ -142,64 +156,70 @@ impl Draft {
                     });
                 }
                 None => compiler.error(
-                    pointer,
+                    place,
                     "more than 18 digits are not checked by this version; use fewer",
                 ),
             },
-            _ => compiler.error(pointer, "must be a number above 0"),
+            _ => compiler.error(place, "must be a number above 0"),
         }
     }
 
+    #[inline(never)]
     fn group(&mut self, wanted: Wanted, nodes: Vec<NodeId>) {
         if !nodes.is_empty() {
             self.more.groups.push(Group { wanted, nodes });
         }
     }
 
-    fn properties(&mut self, compiler: &mut Compiler<'_>, value: &Json, pointer: &str) {
+    fn properties(&mut self, compiler: &mut Compiler<'_>, value: &Json, place: &Place<'_>) {
         let Json::Object(members) = value else {
-            compiler.error(pointer, "must be an object of schemas");
+            compiler.error(place, "must be an object of schemas");
             return;
         };
         for (name, schema) in members {
-            let node = compiler.node(schema, &join(pointer, name));
-            self.change_property(name, |property| property.node = Some(node));
+            let node = compiler.node(schema, &place.member(name));
+            if let Some(property) = self.property(name) {
+                property.node = Some(node);
+            }
         }
     }
 
-    fn required(&mut self, compiler: &mut Compiler<'_>, value: &Json, pointer: &str) {
+    fn required(&mut self, compiler: &mut Compiler<'_>, value: &Json, place: &Place<'_>) {
         let Json::Array(names) = value else {
-            compiler.error(pointer, "must be a list of names");
+            compiler.error(place, "must be a list of names");
             return;
         };
+        compiler.parts += names.len();
         for (index, name) in names.iter().enumerate() {
             match name {
                 Json::String(name) => {
-                    self.change_property(name, |property| property.presence = Presence::Required);
+                    if let Some(property) = self.property(name) {
+                        property.presence = Presence::Required;
+                    }
                 }
-                _ => compiler.error(&format!("{pointer}/{index}"), "must be a name"),
+                _ => compiler.error(&place.item(index), "must be a name"),
             }
         }
     }
 
-    /// Changes the property of that name, which is new or was met before.
-    fn change_property(&mut self, name: &str, change: impl FnOnce(&mut Property)) {
-        match self
-            .properties
-            .iter_mut()
-            .find(|property| property.name == name)
-        {
-            Some(property) => change(property),
-            None => {
-                let mut property = Property {
-                    name: name.to_owned(),
-                    node: None,
-                    presence: Presence::Optional,
-                };
-                change(&mut property);
-                self.properties.push(property);
-            }
-        }
+    /// The property of that name, which is new or was met before.
+    #[inline(never)]
+    fn property(&mut self, name: &str) -> Option<&mut Property> {
+        let properties = &mut self.properties;
+        let name_of = |number: &usize| properties.get(*number).map(|one| one.name.as_str());
+        let place = self
+            .by_name
+            .binary_search_by(|number| name_of(number).cmp(&Some(name)));
+        let place = place.unwrap_or_else(|free| {
+            self.by_name.insert(free, properties.len());
+            properties.push(Property {
+                name: name.to_owned(),
+                node: None,
+                presence: Presence::Optional,
+            });
+            free
+        });
+        properties.get_mut(*self.by_name.get(place)?)
     }
 
     pub(super) fn finish(self) -> Node {
@@ -236,25 +256,26 @@ impl Draft {
 
 /// Keywords that say nothing about what fits (JSON Schema Validation 2020-12 sections 7 to 9), and
 /// where definitions live.
-fn is_annotation(keyword: &str, pointer: &str) -> bool {
+fn is_annotation(keyword: &str, place: &Place<'_>) -> bool {
     match keyword {
         "title" | "description" | "default" | "examples" | "$comment" | "format" | "deprecated"
         | "readOnly" | "writeOnly" | "contentEncoding" | "contentMediaType" => true,
         // Deeper, these would change what the references around them mean.
-        "$schema" | "$id" | "$defs" | "definitions" => pointer.is_empty(),
+        "$schema" | "$id" | "$defs" | "definitions" => place.is_root(),
         _ => keyword.starts_with("x-"),
     }
 }
 
-fn kinds(compiler: &mut Compiler<'_>, value: &Json, pointer: &str) -> Kinds {
-    let one = |compiler: &mut Compiler<'_>, name: &Json, pointer: &str| {
+#[inline(never)]
+fn kinds(compiler: &mut Compiler<'_>, value: &Json, place: &Place<'_>) -> Kinds {
+    let one = |compiler: &mut Compiler<'_>, name: &Json, place: &Place<'_>| {
         let known = match name {
             Json::String(name) => kind(name),
             _ => None,
         };
         known.unwrap_or_else(|| {
             compiler.error(
-                pointer,
+                place,
                 "must be one of `null`, `boolean`, `integer`, `number`, \
                  `string`, `array`, `object`",
             );
@@ -263,15 +284,15 @@ fn kinds(compiler: &mut Compiler<'_>, value: &Json, pointer: &str) -> Kinds {
     };
     match value {
         Json::Array(names) if names.is_empty() => {
-            compiler.error(pointer, "must name a type");
+            compiler.error(place, "must name a type");
             Kinds::NONE
         }
         Json::Array(names) => names
             .iter()
             .enumerate()
-            .map(|(index, name)| one(compiler, name, &format!("{pointer}/{index}")))
+            .map(|(index, name)| one(compiler, name, &place.item(index)))
             .fold(Kinds::NONE, Kinds::or),
-        name => one(compiler, name, pointer),
+        name => one(compiler, name, place),
     }
 }
 
@@ -288,27 +309,29 @@ fn kind(name: &str) -> Option<Kinds> {
     })
 }
 
-fn length(compiler: &mut Compiler<'_>, value: &Json, pointer: &str) -> u64 {
+#[inline(never)]
+fn length(compiler: &mut Compiler<'_>, value: &Json, place: &Place<'_>) -> u64 {
     let length = match value {
         Json::Number(number) => Decimal::to_length(number),
         _ => None,
     };
     length.unwrap_or_else(|| {
-        compiler.error(pointer, "must be an integer, 0 or more");
+        compiler.error(place, "must be an integer, 0 or more");
         0
     })
 }
 
-fn reference(compiler: &mut Compiler<'_>, value: &Json, pointer: &str) -> Option<NodeId> {
+#[inline(never)]
+fn reference(compiler: &mut Compiler<'_>, value: &Json, place: &Place<'_>) -> Option<NodeId> {
     let Json::String(text) = value else {
-        compiler.error(pointer, "must be text such as `#/$defs/name`");
+        compiler.error(place, "must be text such as `#/$defs/name`");
         return None;
     };
     let found = compiler.references.get(&normalised(text)).copied();
     if found.is_none() {
         let text = echo(text.as_bytes());
         compiler.error(
-            pointer,
+            place,
             format!(
                 "`{text}` names no definition of this schema; a reference \
                  is `#` or `#/$defs/` and a name"

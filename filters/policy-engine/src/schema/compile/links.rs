@@ -1,7 +1,6 @@
 //! How nodes lead to each other without a step into the value: such chains must end, and are
 //! shortened.
 
-use crate::compile_error::CompileError;
 use crate::schema::tree::{Additional, Approach, Kinds, More, Node, NodeId, OnlyChoices, Tree};
 
 /// The longest chain of `$ref`, `allOf`, `anyOf` and `oneOf` on one value.
@@ -15,19 +14,16 @@ enum Visit {
 }
 
 /// Finds chains that never end, and those that are too long to follow.
-pub(super) fn check(nodes: &[Node], pointers: &[String], errors: &mut Vec<CompileError>) {
+///
+/// # Errors
+/// The first of them: the node where it was found, and its fault.
+pub(super) fn check(nodes: &[Node]) -> Result<(), (NodeId, &'static str)> {
     let mut visits = vec![Visit::New; nodes.len()];
     for index in 0..nodes.len() {
         let id = NodeId(u32::try_from(index).unwrap_or(u32::MAX));
-        if let Err(reason) = height(nodes, &mut visits, id, 0) {
-            let path = pointers.get(index).cloned().unwrap_or_default();
-            errors.push(CompileError {
-                path,
-                reason: reason.to_owned(),
-            });
-            return;
-        }
+        height(nodes, &mut visits, id, 0).map_err(|reason| (id, reason))?;
     }
+    Ok(())
 }
 
 fn height(

@@ -138,7 +138,7 @@ impl<'a> Search<'_, 'a> {
         let open = self.open.last().map(Vec::as_slice).unwrap_or_default();
         let name = |parameter: &usize| {
             let path = self.parameters.get(*parameter).map(HeaderParameter::path)?;
-            path.get(level).map(String::as_str)
+            path.get(level).map(|name| &**name)
         };
         let read = read_loosely(key);
         let is_taken_for = |name: &&str| *read_loosely(name.as_bytes()) == *read;
@@ -180,7 +180,7 @@ mod tests {
 
     fn parameter(path: &[&str]) -> HeaderParameter {
         HeaderParameter {
-            path: path.iter().map(|name| (*name).to_owned()).collect(),
+            path: path.iter().map(|name| (*name).into()).collect(),
             header: "x".to_owned(),
         }
     }

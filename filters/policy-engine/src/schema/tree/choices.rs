@@ -28,6 +28,7 @@ impl Choices {
     /// different lengths tell themselves apart at once.
     const SEARCHED: usize = 8;
 
+    #[inline(never)]
     pub(in crate::schema) fn new(listed: Vec<Json>) -> Self {
         let (mut strings, mut numbers) = (Vec::new(), Vec::new());
         let (mut nested, mut literals) = (Vec::new(), Vec::new());
