@@ -114,9 +114,8 @@ impl Subject {
     }
 }
 
-/// The digits of a hash that are shown: enough to tell it from its neighbours, and more than a
-/// server can find another definition of a tool for while somebody reads this one.
-pub(crate) const SHOWN: usize = 12;
+/// The digits of a hash that are shown: enough to tell it from its neighbours.
+const SHOWN: usize = 12;
 
 /// The beginning of a hash.
 pub(crate) fn short(hash: &Value) -> String {

@@ -3,12 +3,13 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::answer::{Format, SHOWN, items, short, text, to_the_second};
-use crate::beginnings::{is_beginning, the_one};
+use crate::answer::{Format, items, text, to_the_second};
+use crate::beginnings::is_beginning;
 use crate::control_plane::{Body, ChangeArguments, Request, segment};
 use crate::output;
 use crate::table::{Cell, Table, Tone};
@@ -22,8 +23,8 @@ pub(crate) struct Review {
     tool: String,
     #[command(flatten)]
     verdict: Verdict,
-    /// The SHA-256 of the definition that you have read, or at least its first twelve digits: if
-    /// another one waits by now, nothing is decided
+    /// The SHA-256 of the definition that you have read, all of its 64 digits: if another one waits
+    /// by now, nothing is decided
     #[arg(long, value_name = "SHA-256")]
     definition: Option<String>,
     #[command(flatten)]
@@ -59,12 +60,13 @@ pub(super) async fn run(review: Review) -> anyhow::Result<ExitCode> {
         }
     };
     let body = match &review.definition {
-        Some(beginning) if is_beginning(beginning) && beginning.len() >= SHOWN => {
-            let answer = review.change.asked.control_plane()?.get(&resource).await?;
-            let hashes = items(&answer["reviews"]).map(|one| text(&one["hash"]));
-            let shown_by = format!("portcullis tools review {} {}", review.server, review.tool);
-            json!({"definition": the_one(beginning, hashes, "definition", &shown_by)?})
-        }
+        // Whoever writes a server can make two definitions that begin alike.
+        Some(beginning) if is_beginning(beginning) => bail!(
+            "`--definition {beginning}` is the beginning of a SHA-256, and another definition may \
+             begin alike; write all 64 digits, as `portcullis tools review {} {}` shows them",
+            review.server,
+            review.tool
+        ),
         Some(definition) => json!({"definition": definition}),
         None => json!({}),
     };
@@ -80,7 +82,7 @@ fn definitions(answer: &Value) -> Table {
     let mut table = Table::under(&["STATE", "DEFINITION", "SINCE", "BY", "REASON"]);
     if !answer["in_force"].is_null() {
         let state = Cell::new("in force", Tone::Good);
-        let hash = short(&answer["in_force"]["hash"]);
+        let hash = text(&answer["in_force"]["hash"]);
         table.push([state, hash.into(), "".into(), "".into(), "".into()]);
     }
     for review in items(&answer["reviews"]) {
@@ -90,7 +92,7 @@ fn definitions(answer: &Value) -> Table {
         };
         table.push([
             Cell::new(text(&review["state"]), tone),
-            short(&review["hash"]).into(),
+            text(&review["hash"]).into(),
             to_the_second(&text(&review["at"])).into(),
             text(&review["by"]).into(),
             text(&review["reason"]).into(),
@@ -108,7 +110,7 @@ fn outcome(answer: &Value) -> Table {
         format!(
             "of `{}`, definition {}",
             text(&answer["server"]),
-            short(&answer["definition"])
+            text(&answer["definition"])
         )
         .into(),
     ]);
@@ -126,14 +128,14 @@ mod tests {
             "reviews": [{"state": "unreviewed", "at": "2026-11-22T10:00:00.5Z", "by": "",
                 "reason": "", "hash": "fedcba9876543210", "definition": {}}]});
         let expected = [
-            "STATE       DEFINITION    SINCE                 BY  REASON",
-            "in force    0123456789ab",
-            "unreviewed  fedcba987654  2026-11-22T10:00:00Z",
+            "STATE       DEFINITION        SINCE                 BY  REASON",
+            "in force    0123456789abcdef",
+            "unreviewed  fedcba9876543210  2026-11-22T10:00:00Z",
         ];
         assert_eq!(definitions(&answer).text(false), expected.join("\n"));
         let decided = json!({"server": "math", "tool": "add", "state": "approved",
             "definition": "fedcba9876543210"});
-        let expected = "tool  add  approved  of `math`, definition fedcba987654";
+        let expected = "tool  add  approved  of `math`, definition fedcba9876543210";
         assert_eq!(outcome(&decided).text(false), expected);
     }
 }

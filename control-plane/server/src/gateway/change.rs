@@ -143,7 +143,7 @@ impl Gateway {
             })?;
             let unjudged = if turn.is_none() || self.has_flown(&seen.built, &built) {
                 self.fly_ahead(&seen.built, &built).await?
-            } else if without_judge.is_some() {
+            } else if without_judge.is_some() && !Self::brings_a_module(&seen.built, &built) {
                 without_judge.clone()
             } else if flights < MOST_FLIGHTS {
                 // Nobody is to wait for an Envoy that serves nobody.

@@ -110,7 +110,8 @@ impl Gateway {
             sha256: sha256.clone(),
             bytes: module.facts.bytes,
             path,
-            first_seen: module.uploaded_at,
+            // Its day begins anew where the store has it no longer.
+            first_seen: OffsetDateTime::now_utc(),
         };
         // Also where it is known: `portcullis store prune` takes modules from the store alone.
         let entry = author.deed_on(&sha256);

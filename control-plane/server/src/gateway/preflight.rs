@@ -29,6 +29,12 @@ impl Gateway {
         preflight.is_none_or(|preflight| preflight.knows(&before.snapshot, &after.snapshot))
     }
 
+    /// Whether a change brings a module that an Envoy has to have started before it goes out.
+    pub(super) fn brings_a_module(before: &Built, after: &Built) -> bool {
+        let changed = changed(&before.snapshot, &after.snapshot);
+        changed.iter().any(|resource| resource.is_module)
+    }
+
     /// Shows a generation to the Envoy that is asked about changes, where there is one. Tells why
     /// it has not judged it, if it has not.
     ///

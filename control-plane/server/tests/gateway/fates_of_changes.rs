@@ -4,6 +4,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use control_plane::gateway::{ChangeError, Edit, Outcome};
 use control_plane::preflight::{Patience, Preflight};
@@ -17,11 +18,13 @@ use xds::SimulatedClock;
 
 use crate::fake_envoy::FakeEnvoy;
 use crate::harness::{Answer, ControlPlane, folder, until};
+use crate::modules::{hash, upload};
 use crate::reach;
 use crate::rollouts::{DENY, PATIENT, until_accepted, version};
 use crate::waiting_changes::{
     SECOND, SECONDS, SHADOW, begin_change, checked, desired_and_sent, held, store,
 };
+use crate::wasm;
 
 #[tokio::test]
 async fn it_tells_the_author_of_a_change_that_it_went_with_a_rejected_one() {
@@ -169,6 +172,50 @@ async fn it_lets_other_changes_pass_while_a_writer_that_lost_every_race_is_shown
     assert_eq!((report.revision, report.outcome), (7, Outcome::Accepted));
     let asked = std::fs::read_to_string(is_asked).unwrap();
     assert_eq!(asked.lines().count(), 1);
+}
+
+#[tokio::test]
+async fn it_shows_an_envoy_the_module_that_a_change_brings_after_one_that_was_not_judged() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
+    let slow = held(&control_plane, "slow").await;
+    let _in_hand = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
+    let module = wasm::own_filter("2.0.0");
+    upload(&control_plane, &module).await;
+    let is_asked = folder.path().join("asked");
+    let script = format!(
+        "#!/bin/sh\necho >> {}\nexec sleep 600\n",
+        is_asked.display()
+    );
+    let envoy = folder.path().join("envoy");
+    std::fs::write(&envoy, script).unwrap();
+    std::fs::set_permissions(&envoy, Permissions::from_mode(0o755)).unwrap();
+    let patience = Patience {
+        without_modules: Duration::from_millis(100),
+        with_modules: SECONDS(600),
+    };
+    let preflight = Preflight::by(envoy, folder.path().join("modules")).waiting(patience);
+    control_plane.gateway.ask_first(preflight);
+    let brings = format!("{PATIENT}clusters: [{{name: web, endpoints: ['127.0.0.1:2']}}]\n");
+    let brings_more = format!("{brings}module: {{sha256: {}}}\n", hash(&module));
+    let (edit, mut made, go_on) = held_edit(move |times| {
+        checked(match times {
+            ..4 => DENY,
+            4 => &brings,
+            5.. => &brings_more,
+        })
+    });
+    let unlucky = begin_change(&control_plane, edit);
+    let _winners = lose_races(&control_plane, &mut made, &go_on).await;
+    for times in [4, 5] {
+        assert_eq!(made.recv().await, Some(times));
+        go_on.send(()).await.unwrap();
+    }
+    let asked = || std::fs::read_to_string(&is_asked).unwrap_or_default();
+    until(|| async { asked().lines().count() == 2 }).await;
+    assert_eq!(version(&control_plane).await["newest_revision"], 5);
+    unlucky.abort();
+    slow.go_on();
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use time::OffsetDateTime;
 
 use crate::broken_stores::execute;
 use crate::changes::connected;
@@ -104,6 +105,28 @@ async fn it_keeps_a_module_that_envoys_would_go_back_to() {
     }
     let gone = control_plane.delete(&path).await;
     assert_eq!(gone.status, StatusCode::NO_CONTENT, "{}", gone.text);
+}
+
+#[tokio::test]
+async fn it_keeps_a_module_for_a_day_after_its_last_upload() {
+    let folder = folder();
+    let module = wasm::own_filter("1.2.3");
+    let sha256 = hash(&module);
+    let control_plane = ControlPlane::start(folder.path(), DOCUMENT).await;
+    upload(&control_plane, &module).await;
+    let long_ago = format!("UPDATE module SET first_seen = 0 WHERE sha256 = '{sha256}'");
+    execute(folder.path(), &long_ago).await;
+    control_plane.stop();
+    // It knows the module as one of long ago, and somebody prunes.
+    let control_plane = ControlPlane::start(folder.path(), DOCUMENT).await;
+    for table in ["module", "module_content"] {
+        let sql = format!("DELETE FROM {table} WHERE sha256 = '{sha256}'");
+        execute(folder.path(), &sql).await;
+    }
+    upload(&control_plane, &module).await;
+    let kept = control_plane.gateway.store().module(&sha256).await;
+    let age = OffsetDateTime::now_utc() - kept.unwrap().unwrap().first_seen;
+    assert!(age.whole_days() == 0, "{age}");
 }
 
 #[tokio::test]
