@@ -58,10 +58,14 @@ impl Workspace {
         std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))
     }
 
-    /// Vector instructions, which the reader's loops are written for; and no path of this machine
-    /// in the module, so that the same sources give the same bytes elsewhere.
+    /// Vector instructions, which the reader's loops are written for; numbers in as few bytes as
+    /// they take, where the linker leaves room for larger ones, 40 KB in all; and no path of this
+    /// machine in the module, so that the same sources give the same bytes elsewhere.
     fn rust_flags(&self) -> OsString {
-        let mut flags = vec![OsString::from("-Ctarget-feature=+simd128")];
+        let mut flags: Vec<OsString> = vec![
+            "-Ctarget-feature=+simd128".into(),
+            "-Clink-arg=--compress-relocations".into(),
+        ];
         let mut hide = |path: &Path, name: &str| {
             let mut flag = OsString::from("--remap-path-prefix=");
             flag.push(path);
