@@ -6,13 +6,15 @@
 //! ```
 //!
 //! writes `mcp-filter.wasm` and `manifest.json` into `<target directory>/filters`. Each step is a
-//! file: [`compile`] runs cargo, [`module`] reads and rewrites sections of a module, [`check`] says
-//! what a filter may ask of Envoy, [`manifest`] writes.
+//! file: [`compile`] runs cargo, [`module`] reads and rewrites sections of a module, [`unreached`]
+//! takes out what nobody can call, [`check`] says what a filter may ask of Envoy, [`manifest`]
+//! writes.
 
 mod check;
 mod compile;
 mod manifest;
 mod module;
+mod unreached;
 
 use std::path::PathBuf;
 
@@ -66,6 +68,7 @@ fn main() -> Result<()> {
     for name in &arguments.filters {
         let built = workspace.build(name)?;
         let module = module::keep_exports(&built, check::is_needed_export)
+            .and_then(|module| unreached::emptied(&module))
             .and_then(|module| check::imports(&module).map(|()| module))
             .and_then(|module| described(module, name))
             .and_then(|module| check::size(&module, arguments.max_bytes).map(|()| module))

@@ -1,5 +1,5 @@
 //! As much of the WebAssembly binary format (core specification 2.0, section 5) as is needed to
-//! read a module's imports and to drop exports.
+//! read a module's imports, to drop exports and to put functions in the place of others.
 
 use anyhow::{Context as _, Result, bail};
 
@@ -7,6 +7,7 @@ const PREAMBLE: &[u8] = b"\0asm\x01\0\0\0";
 const CUSTOM_SECTION: u8 = 0;
 const IMPORT_SECTION: u8 = 2;
 const EXPORT_SECTION: u8 = 7;
+const CODE_SECTION: u8 = 10;
 
 /// A thing that a module wants from its host.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,6 +67,33 @@ pub(crate) fn keep_exports(module: &[u8], is_needed: impl Fn(&str) -> bool) -> R
         push_section(&mut kept, EXPORT_SECTION, &content);
     }
     Ok(kept)
+}
+
+/// The module with the bodies of its functions that `replace` gives for each, by its place among
+/// the module's own. A body begins with its length.
+pub(crate) fn with_bodies<'a>(
+    module: &'a [u8],
+    replace: impl Fn(usize, &'a [u8]) -> &'a [u8],
+) -> Result<Vec<u8>> {
+    let mut replaced = PREAMBLE.to_vec();
+    for section in sections(module)? {
+        if section.id != CODE_SECTION {
+            push_section(&mut replaced, section.id, section.content);
+            continue;
+        }
+        let mut reader = Reader(section.content);
+        let count = usize::try_from(reader.number()?)?;
+        let mut content = Vec::new();
+        push_number(&mut content, count);
+        for place in 0..count {
+            let whole = reader.0;
+            let length = usize::try_from(reader.number()?)?;
+            reader.bytes(length)?;
+            content.extend(replace(place, &whole[..whole.len() - reader.0.len()]));
+        }
+        push_section(&mut replaced, CODE_SECTION, &content);
+    }
+    Ok(replaced)
 }
 
 /// The module with one more section of its maker's, at its end.
