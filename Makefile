@@ -25,6 +25,7 @@ test:
 	cargo build --locked --quiet
 	$(TARGET)/debug/wasm-build
 	$(TARGET)/debug/wasm-build --out-dir $(TARGET)/filters/floor floor-noop floor-io
+	$(TARGET)/debug/policy-packages
 	cargo fetch --locked --quiet
 	$(APART) $(NEXTEST) run --locked --offline --workspace
 	$(APART) cargo test --locked --offline --quiet --workspace --doc
@@ -44,6 +45,7 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --locked --quiet --workspace --all-targets -- --deny warnings
 	cargo clippy --locked --quiet -p mcp-filter --lib --target wasm32-wasip1 -- --deny warnings
+	cargo clippy --locked --quiet -p policy-component -p policy-browser --target wasm32-unknown-unknown -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --quiet --workspace --no-deps
 	cargo fetch --locked --quiet
 	$(PORTCULLIS_HOME)/bin/cargo-deny --locked --offline check licenses bans sources

@@ -238,6 +238,9 @@ PYTHON_CLIENTS = [
         ("test", "bench"),
     ),
     PythonClients("grpc", "gRPC client that knows no messages", "clients-grpc.txt", (8, 25, 8)),
+    PythonClients(
+        "wasmtime", "host of WebAssembly components", "clients-wasmtime.txt", (11, 31, 6)
+    ),
     PythonClients("schemathesis", "tester of HTTP APIs", "schemathesis.txt", (12, 93, 25)),
     PythonClients("mcp-fuzzer", "fuzzer of MCP servers", "mcp-fuzzer.txt", (6, 63, 20), ("fuzz",)),
 ]
@@ -415,18 +418,19 @@ class Ruff(Part):
 
 
 class WasmTarget(Part):
-    """The target that the filters are compiled for; it lives with the toolchain, so it has no
-    folder here.
-    """
+    """A target that is compiled for; it lives with the toolchain, so it has no folder here."""
 
-    purposes = PURPOSES
-    name, title = "wasm-target", "Rust's wasm32-wasip1 target"
     download_mb, disk_mb, seconds = 20, 100, 10
-    needs = ("rustup",)
+
+    def __init__(
+        self, name: str, target: str, purposes: tuple[str, ...], needs: tuple[str, ...]
+    ) -> None:
+        self.name, self.target, self.purposes, self.needs = name, target, purposes, needs
+        self.title = f"Rust's {target} target"
 
     def present(self, home: Home) -> bool:
         return any(
-            (toolchain / "lib/rustlib/wasm32-wasip1/lib").exists()
+            (toolchain / "lib/rustlib" / self.target / "lib").exists()
             for toolchain in installed_toolchains()
         )
 
@@ -438,7 +442,7 @@ class WasmTarget(Part):
             run(
                 self,
                 workplace,
-                [rustup(), "target", "add", "wasm32-wasip1", "--toolchain", pinned["channel"]],
+                [rustup(), "target", "add", self.target, "--toolchain", pinned["channel"]],
             )
         else:
             components = [word for name in pinned["components"] for word in ("--component", name)]
@@ -454,7 +458,7 @@ class WasmTarget(Part):
                     pinned["profile"],
                     *components,
                     "--target",
-                    "wasm32-wasip1",
+                    self.target,
                 ],
             )
 
@@ -538,7 +542,13 @@ def rustup() -> Path:
 
 PARTS: list[Part] = [
     Pip(),
-    WasmTarget(),
+    # The filters'.
+    WasmTarget("wasm-target", "wasm32-wasip1", PURPOSES, ("rustup",)),
+    # The engine's for embedders; after the other one, which brings the toolchain itself where it is
+    # missing.
+    WasmTarget(
+        "bare-wasm-target", "wasm32-unknown-unknown", ("test", "lint"), ("rustup", "wasm-target")
+    ),
     Nextest(),
     CargoDeny(),
     LlvmTools(),

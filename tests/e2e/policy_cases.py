@@ -40,14 +40,16 @@ class CaseFile:
     path: Path
     filter_config: str
     cases: list[dict]
+    """Those that do not say who calls."""
+    all_cases: list[dict]
 
     @classmethod
     def read(cls, path: Path) -> "CaseFile":
         content = json.loads(path.read_text(), parse_int=Number, parse_float=Number)
         # Whoever calls is anonymous to the filter until it is told more: cases with a principal run
-        # natively.
+        # natively and in the engine's builds for embedders.
         cases = [case for case in content["cases"] if "principal" not in case]
-        return cls(path, written(content["filter_config"]), cases)
+        return cls(path, written(content["filter_config"]), cases, content["cases"])
 
 
 def all_files() -> list[CaseFile]:

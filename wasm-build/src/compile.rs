@@ -8,28 +8,54 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
-const TARGET: &str = "wasm32-wasip1";
+/// The host that a module is compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A host that gives the few calls of WASI which the standard library needs, as Envoy does.
+    Wasi,
+    /// A host that gives nothing.
+    Bare,
+}
+
+impl Target {
+    /// Its name, as rustc knows it.
+    fn triple(self) -> &'static str {
+        match self {
+            Self::Wasi => "wasm32-wasip1",
+            Self::Bare => "wasm32-unknown-unknown",
+        }
+    }
+}
+
 const PROFILE: &str = "wasm";
 
 /// The workspace that is built.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Workspace {
+pub struct Workspace {
     workspace_root: PathBuf,
-    pub(crate) target_directory: PathBuf,
+    /// Where cargo puts what it builds.
+    pub target_directory: PathBuf,
 }
 
 impl Workspace {
     /// The workspace around the present directory.
-    pub(crate) fn find() -> Result<Self> {
+    ///
+    /// # Errors
+    /// There is none, or its lock file is not up to date.
+    pub fn find() -> Result<Self> {
         let mut metadata = Command::new(cargo());
         metadata.args(["metadata", "--no-deps", "--locked", "--format-version", "1"]);
         serde_json::from_slice(&output(&mut metadata)?)
             .context("cannot read what `cargo metadata` says")
     }
 
-    /// Builds one filter and returns the module as the linker wrote it.
-    pub(crate) fn build(&self, package: &str) -> Result<Vec<u8>> {
-        require_target()?;
+    /// Builds the library of one package and returns the module as the linker wrote it.
+    ///
+    /// # Errors
+    /// The target is not installed, or the package does not build.
+    pub fn build(&self, package: &str, target: Target) -> Result<Vec<u8>> {
+        let triple = target.triple();
+        require(triple)?;
         let status = Command::new(cargo())
             .args([
                 "build",
@@ -38,21 +64,21 @@ impl Workspace {
                 "--package",
                 package,
                 "--target",
-                TARGET,
+                triple,
                 "--profile",
                 PROFILE,
             ])
-            .env("CARGO_ENCODED_RUSTFLAGS", self.rust_flags())
+            .env("CARGO_ENCODED_RUSTFLAGS", self.rust_flags(target))
             .env_remove("RUSTFLAGS")
             .current_dir(&self.workspace_root)
             .status()
             .context("cannot run cargo")?;
         if !status.success() {
-            bail!("`{package}` does not build for {TARGET}");
+            bail!("`{package}` does not build for {triple}");
         }
         let file = self
             .target_directory
-            .join(TARGET)
+            .join(triple)
             .join(PROFILE)
             .join(format!("{}.wasm", package.replace('-', "_")));
         std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))
@@ -61,11 +87,15 @@ impl Workspace {
     /// Vector instructions, which the reader's loops are written for; numbers in as few bytes as
     /// they take, where the linker leaves room for larger ones, 40 KB in all; and no path of this
     /// machine in the module, so that the same sources give the same bytes elsewhere.
-    fn rust_flags(&self) -> OsString {
+    fn rust_flags(&self, target: Target) -> OsString {
         let mut flags: Vec<OsString> = vec![
             "-Ctarget-feature=+simd128".into(),
             "-Clink-arg=--compress-relocations".into(),
         ];
+        if target == Target::Bare {
+            // `wasm-bindgen` asks which instructions the module may use.
+            flags.push("-Clink-arg=--keep-section=target_features".into());
+        }
         let mut hide = |path: &Path, name: &str| {
             let mut flag = OsString::from("--remap-path-prefix=");
             flag.push(path);
@@ -91,12 +121,12 @@ fn cargo_home() -> Option<PathBuf> {
 
 /// Says what to type where the standard library for the target is missing; cargo's own message is a
 /// screen of errors.
-fn require_target() -> Result<()> {
+fn require(target: &str) -> Result<()> {
     let mut print = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    print.args(["--print", "target-libdir", "--target", TARGET]);
+    print.args(["--print", "target-libdir", "--target", target]);
     let directory = String::from_utf8(output(&mut print)?).context("rustc printed no path")?;
     if !Path::new(directory.trim()).is_dir() {
-        bail!("the target {TARGET} is not installed; type `rustup target add {TARGET}`");
+        bail!("the target {target} is not installed; type `rustup target add {target}`");
     }
     Ok(())
 }

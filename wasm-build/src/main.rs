@@ -6,13 +6,11 @@
 //! ```
 //!
 //! writes `mcp-filter.wasm` and `manifest.json` into `<target directory>/filters`. Each step is a
-//! file: [`compile`] runs cargo, [`module`] reads and rewrites sections of a module, [`unreached`]
-//! takes out what nobody can call, [`check`] says what a filter may ask of Envoy, [`manifest`]
-//! writes.
+//! file: [`wasm_build::compile`] runs cargo, [`module`] reads and rewrites sections of a module,
+//! [`unreached`] takes out what nobody can call, [`check`] says what a filter may ask of Envoy,
+//! [`wasm_build::manifest`] writes.
 
 mod check;
-mod compile;
-mod manifest;
 mod module;
 mod unreached;
 
@@ -20,9 +18,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-
-use manifest::{Entry, Manifest};
 use policy_engine::wire::{MANIFEST_SECTION, ModuleManifest, VERSION};
+use wasm_build::compile::{Target, Workspace};
+use wasm_build::manifest::{Entry, Manifest};
 
 /// The filter that is shipped: the package, which is also the module's name.
 const SHIPPED: &str = "mcp-filter";
@@ -60,13 +58,13 @@ fn described(module: Vec<u8>, name: &str) -> Result<Vec<u8>> {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let workspace = compile::Workspace::find()?;
+    let workspace = Workspace::find()?;
     let out_dir = arguments
         .out_dir
         .unwrap_or_else(|| workspace.target_directory.join("filters"));
     let mut modules = Vec::new();
     for name in &arguments.filters {
-        let built = workspace.build(name)?;
+        let built = workspace.build(name, Target::Wasi)?;
         let module = module::keep_exports(&built, check::is_needed_export)
             .and_then(|module| unreached::emptied(&module))
             .and_then(|module| check::imports(&module).map(|()| module))
@@ -76,13 +74,6 @@ fn main() -> Result<()> {
         modules.push((Entry::of(name, &module), module));
     }
     let manifest = Manifest::write(&out_dir, &modules)?;
-    for entry in &manifest.modules {
-        println!(
-            "{}  {} bytes  sha256 {}",
-            out_dir.join(&entry.file).display(),
-            entry.bytes,
-            entry.sha256
-        );
-    }
+    manifest.print(&out_dir);
     Ok(())
 }

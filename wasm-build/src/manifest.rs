@@ -9,23 +9,28 @@ use sha2::{Digest as _, Sha256};
 
 /// The modules that one run has built.
 #[derive(Debug, Serialize)]
-pub(crate) struct Manifest {
-    pub(crate) modules: Vec<Entry>,
+pub struct Manifest {
+    /// The modules, each with its hash.
+    pub modules: Vec<Entry>,
 }
 
 /// One module, named by its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Entry {
-    pub(crate) name: String,
+pub struct Entry {
+    /// The name of the package, and of its file without the ending.
+    pub name: String,
     /// The hash of the module's bytes, in hexadecimal.
-    pub(crate) sha256: String,
-    pub(crate) bytes: usize,
-    /// The name of its file, which lies beside the manifest.
-    pub(crate) file: String,
+    pub sha256: String,
+    /// The size of the module.
+    pub bytes: usize,
+    /// The path of its file, from the manifest's folder.
+    pub file: String,
 }
 
 impl Entry {
-    pub(crate) fn of(name: &str, module: &[u8]) -> Self {
+    /// The entry of a module.
+    #[must_use]
+    pub fn of(name: &str, module: &[u8]) -> Self {
         Self {
             name: name.to_owned(),
             sha256: hex::encode(Sha256::digest(module)),
@@ -33,11 +38,20 @@ impl Entry {
             file: format!("{name}.wasm"),
         }
     }
+
+    /// The same module in another file, which may be in a folder beside the manifest.
+    #[must_use]
+    pub fn in_file(self, file: String) -> Self {
+        Self { file, ..self }
+    }
 }
 
 impl Manifest {
     /// Writes the modules, then the manifest that names them.
-    pub(crate) fn write(directory: &Path, modules: &[(Entry, Vec<u8>)]) -> Result<Self> {
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn write(directory: &Path, modules: &[(Entry, Vec<u8>)]) -> Result<Self> {
         fs::create_dir_all(directory)
             .with_context(|| format!("cannot make `{}`", directory.display()))?;
         for (entry, module) in modules {
@@ -51,6 +65,18 @@ impl Manifest {
             &serde_json::to_vec_pretty(&manifest)?,
         )?;
         Ok(manifest)
+    }
+
+    /// Prints each module, which lies in this directory, with its size and hash.
+    pub fn print(&self, directory: &Path) {
+        for entry in &self.modules {
+            println!(
+                "{}  {} bytes  sha256 {}",
+                directory.join(&entry.file).display(),
+                entry.bytes,
+                entry.sha256
+            );
+        }
     }
 }
 

@@ -1,0 +1,119 @@
+//! The messages that decisions are asked about.
+
+use std::collections::BTreeMap;
+
+use policy_engine::{MessageForm, Principal};
+use serde::Deserialize;
+
+use crate::{Fault, fault};
+
+/// A message at an endpoint: the call of a tool, or a message of another method. Fields that it
+/// does not know are errors.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(serde::Serialize, tsify::Tsify))]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// The path at which the message arrives.
+    pub endpoint: String,
+    /// The name of the tool that is called, as clients of the endpoint see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// The text of the call's `params.arguments` as it came: parsed and written again it might hide
+    /// what readers understand differently, such as a key that comes twice. Absent where the call
+    /// has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<String>,
+    /// Instead of a tool, the method of another message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Whether that message asks for an answer; it does where this is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Form>,
+    /// The caller, where somebody has verified who that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<Caller>,
+}
+
+/// Whether a message asks for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(serde::Serialize, tsify::Tsify))]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// It has an id, so it does.
+    Request,
+    /// It has no id, so it does not.
+    Notification,
+}
+
+/// A caller whose identity was verified.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "typescript", derive(serde::Serialize, tsify::Tsify))]
+#[serde(deny_unknown_fields)]
+pub struct Caller {
+    /// The identity, unique within its issuer.
+    pub subject: String,
+    /// The claims that were verified, each with its values.
+    #[serde(default)]
+    #[cfg_attr(feature = "typescript", tsify(type = "Record<string, string[]>"))]
+    pub claims: BTreeMap<String, Vec<String>>,
+}
+
+/// The part of the policy that a call concerns.
+pub(crate) enum Subject<'c> {
+    Tool(&'c str),
+    Method(&'c str, MessageForm),
+}
+
+impl Call {
+    pub(crate) fn read(text: &str) -> Result<Self, Vec<Fault>> {
+        serde_json::from_str(text).map_err(|error| vec![fault("", error.to_string())])
+    }
+
+    pub(crate) fn subject(&self) -> Result<Subject<'_>, Vec<Fault>> {
+        let mut faults = Vec::new();
+        if self.form.is_some() && (self.method.is_none() || self.tool.is_some()) {
+            faults.push(fault(
+                "/form",
+                "belongs to a `method`; the call of a `tool` is always a request",
+            ));
+        }
+        if self.method.is_some() && self.arguments.is_some() {
+            faults.push(fault("/arguments", "belong to a `tool`, not to a `method`"));
+        }
+        let subject = match (&self.tool, &self.method) {
+            (Some(tool), None) => Some(Subject::Tool(tool)),
+            (None, Some(method)) => Some(Subject::Method(
+                method,
+                match self.form {
+                    Some(Form::Notification) => MessageForm::Notification,
+                    Some(Form::Request) | None => MessageForm::Request,
+                },
+            )),
+            (Some(_), Some(_)) => {
+                faults.push(fault(
+                    "/method",
+                    "a message has a `tool` or a `method`, not both",
+                ));
+                None
+            }
+            (None, None) => {
+                faults.push(fault("", "names neither a `tool` nor a `method`"));
+                None
+            }
+        };
+        match subject {
+            Some(subject) if faults.is_empty() => Ok(subject),
+            _ => Err(faults),
+        }
+    }
+
+    pub(crate) fn principal(&self) -> Principal {
+        match &self.principal {
+            None => Principal::Anonymous,
+            Some(caller) => Principal::Known {
+                subject: caller.subject.clone(),
+                claims: caller.claims.clone(),
+            },
+        }
+    }
+}
