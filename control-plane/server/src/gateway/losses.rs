@@ -5,7 +5,7 @@
 //! not say which. Three things tell: whether it had run the change for a minute, whether it comes
 //! back to it within another one, and whether Envoys without the change go in the same way.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use xds::{Departure, Generation, NodeId, NodeSummary, StreamEnd};
@@ -33,9 +33,39 @@ pub(super) struct Losses {
     pub(super) left: BTreeSet<NodeId>,
     /// When one of them becomes another matter.
     pub(super) until: Option<Instant>,
-    /// How many of those that have the change went so, and how many of the others, of how many
-    /// each.
+    /// When those went who did not come back, and whom nobody asks the change about any more: as
+    /// many of the others went with them. An end is judged once: later the others are back, or
+    /// there are more of them.
+    pub(super) excused: BTreeMap<NodeId, Instant>,
+    /// How many of those that have the change went when the first of the lost did, and how many of
+    /// the others, of how many each.
     shares: [Part; 2],
+}
+
+/// How far apart the ends of two Envoys may be that have one reason: a process has a minute to run
+/// the change, and one to come back to it.
+const AT_ONCE: Duration = Duration::from_secs(TRIED.as_secs() + BACK_WITHIN.as_secs());
+
+/// The Envoys that have the change, or those that have not.
+#[derive(Debug, Default)]
+struct Side {
+    /// How many of them are there, or may come back.
+    there: usize,
+    /// When the others of them went, in order once all are known.
+    ends: Vec<Instant>,
+}
+
+impl Side {
+    /// How many of them went about that time.
+    fn gone_at(&self, at: Instant) -> Part {
+        let before = self.ends.partition_point(|end| *end + AT_ONCE < at);
+        let until = self.ends.partition_point(|end| *end <= at + AT_ONCE);
+        let gone = until - before;
+        Part {
+            gone,
+            all: self.there + gone,
+        }
+    }
 }
 
 /// So many of so many.
@@ -62,6 +92,8 @@ pub(super) struct Members<'a> {
     pub(super) patience: Duration,
     /// When this process took the rollout over from an earlier one, which had given it to them.
     pub(super) resumed_at: Option<Instant>,
+    /// Those that an earlier look at the rollout has excused, and when they went.
+    pub(super) excused: &'a BTreeMap<NodeId, Instant>,
 }
 
 /// Says which of the members are gone, and why.
@@ -71,6 +103,7 @@ pub(super) fn losses(members: Members<'_>, envoys: &[NodeSummary], now: Instant)
         generation,
         patience,
         resumed_at,
+        excused,
     } = members;
     let known: BTreeSet<&NodeId> = envoys.iter().map(|envoy| &envoy.id).collect();
     let unknown = ids.iter().filter(|id| !known.contains(id)).cloned();
@@ -82,47 +115,54 @@ pub(super) fn losses(members: Members<'_>, envoys: &[NodeSummary], now: Instant)
         left: ids.difference(&unseen).cloned().collect(),
         ..Losses::default()
     };
-    let [with, without] = &mut losses.shares;
     let mut changes: Vec<Instant> = seen_by.filter(|_| !unseen.is_empty()).into_iter().collect();
     losses.unseen = unseen;
-    let mut overdue = BTreeSet::new();
+    let [mut with, mut without] = [Side::default(), Side::default()];
+    let mut overdue = Vec::new();
     for envoy in envoys {
         let is_member = ids.contains(&envoy.id);
         let Some(departure) = &envoy.departure else {
-            let those = if is_member { &mut *with } else { &mut *without };
-            those.all += 1;
+            let side = if is_member { &mut with } else { &mut without };
+            side.there += 1;
             losses.left.remove(&envoy.id);
             continue;
         };
         if !is_member {
-            let lately = envoy.since + TRIED + BACK_WITHIN >= now;
-            if departure.by == StreamEnd::ByEnvoy && lately {
-                *without = Part {
-                    gone: without.gone + 1,
-                    all: without.all + 1,
-                };
+            if departure.by == StreamEnd::ByEnvoy {
+                without.ends.push(envoy.since);
             }
             continue;
         }
-        with.all += 1;
         let back_by = envoy.since + BACK_WITHIN.max(patience);
         if !may_have_died_of(generation, departure) {
             if now < envoy.since + patience {
+                with.there += 1;
                 losses.left.remove(&envoy.id);
                 changes.push(envoy.since + patience);
             }
         } else if now < back_by {
+            with.there += 1;
             losses.left.remove(&envoy.id);
             losses.awaited.insert(envoy.id.clone());
             changes.push(back_by);
         } else {
-            with.gone += 1;
-            overdue.insert(envoy.id.clone());
+            with.ends.push(envoy.since);
+            overdue.push((&envoy.id, envoy.since));
         }
     }
-    if with.is_more_than(*without) {
-        losses.left.retain(|id| !overdue.contains(id));
-        losses.lost = overdue;
+    with.ends.sort_unstable();
+    without.ends.sort_unstable();
+    for (id, at) in overdue {
+        let shares = [with.gone_at(at), without.gone_at(at)];
+        if excused.get(id) == Some(&at) || !shares[0].is_more_than(shares[1]) {
+            losses.excused.insert(id.clone(), at);
+            continue;
+        }
+        if losses.lost.is_empty() {
+            losses.shares = shares;
+        }
+        losses.left.remove(id);
+        losses.lost.insert(id.clone());
     }
     losses.until = changes.into_iter().min();
     losses

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::changes::node;
+use crate::changes::{connected, node};
 use crate::fake_envoy::FakeEnvoy;
 use crate::harness::{folder, until};
 use crate::rollouts::version;
@@ -241,16 +241,50 @@ async fn it_does_not_wait_for_an_envoy_that_is_taken_out_after_a_minute() {
 }
 
 #[tokio::test]
-async fn it_goes_on_while_a_fleet_shrinks_with_the_change_and_without_it() {
+async fn it_goes_on_while_a_fleet_shrinks_with_the_change_and_without_it_whoever_comes_then() {
     let folder = folder();
     let (mut fleet, [leaving, _], other) = Fleet::with_two_first(folder.path()).await;
     fleet.lose(leaving).await;
     fleet.lose(other).await;
     fleet.clock.advance(MINUTE);
     fleet.check_stays("soaking", 1).await;
-    fleet.clock.advance(SOAK - MINUTE);
-    // Nobody is left whom the last wave could give it to.
+    fleet.clock.advance(2 * MINUTE);
+    fleet.check_stays("soaking", 1).await;
+    // It has not the change, and is no reason to ask again why the other one went.
+    fleet.begin_again(other).await;
+    fleet.envoys[other].go_on();
+    until(|| fleet.runs_what_it_is_to_have(other)).await;
+    fleet.check_stays("soaking", 1).await;
+    fleet.clock.advance(SOAK - 3 * MINUTE);
+    fleet.until("soaking", 2).await;
+    fleet.clock.advance(SOAK);
     fleet.until("accepted", 2).await;
+}
+
+#[tokio::test]
+async fn it_asks_in_no_later_wave_why_an_envoy_went_with_others_in_an_earlier_one() {
+    let folder = folder();
+    let waves = "rollout: {waves: [2, 50%, 100%], soak: 10m, ack_deadline: 5s}\n";
+    let mut fleet = Fleet::start(folder.path(), waves).await;
+    for name in ["d", "e", "f"] {
+        let envoy = connected(&fleet.control_plane, name).await;
+        fleet.envoys.insert(name, envoy);
+        until(|| fleet.runs_what_it_is_to_have(name)).await;
+    }
+    let answer = fleet.put(&format!("{waves}{SHADOW}")).await;
+    assert_eq!(answer.json["outcome"], "rolling_out", "{}", answer.text);
+    fleet.until("soaking", 1).await;
+    let members = fleet.members(0).await;
+    let names: Vec<&str> = fleet.envoys.keys().copied().collect();
+    let (with, without): (Vec<&str>, Vec<&str>) =
+        names.into_iter().partition(|name| members.contains(*name));
+    fleet.lose(with[0]).await;
+    fleet.lose(without[0]).await;
+    fleet.lose(without[1]).await;
+    fleet.clock.advance(SOAK);
+    let rollout = fleet.until("soaking", 2).await;
+    assert_eq!(rollout["of"], 3, "{rollout}");
+    fleet.check_stays("soaking", 2).await;
 }
 
 #[tokio::test]

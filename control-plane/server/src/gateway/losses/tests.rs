@@ -16,6 +16,7 @@ struct Fleet {
     members: BTreeSet<NodeId>,
     envoys: Vec<NodeSummary>,
     resumed_at: Option<Instant>,
+    excused: BTreeMap<NodeId, Instant>,
 }
 
 impl Fleet {
@@ -41,15 +42,21 @@ impl Fleet {
             members: with.iter().map(|id| NodeId::new(id)).collect(),
             envoys: envoys.collect(),
             resumed_at: None,
+            excused: BTreeMap::new(),
         }
+    }
+
+    fn envoy(&mut self, id: &str) -> &mut NodeSummary {
+        let mut envoys = self.envoys.iter_mut();
+        envoys.find(|envoy| envoy.id.as_str() == id).unwrap()
     }
 
     /// An Envoy goes, having run the generation of that name for so long.
     fn lose(&mut self, id: &str, by: StreamEnd, ran: Option<(&str, Duration)>) {
-        let mut envoys = self.envoys.iter_mut();
-        let envoy = envoys.find(|envoy| envoy.id.as_str() == id).unwrap();
+        let now = self.now;
+        let envoy = self.envoy(id);
         envoy.streams = 0;
-        envoy.since = self.now;
+        envoy.since = now;
         envoy.departure = Some(Departure {
             by,
             ran: ran.map(|(name, lasted)| Ran {
@@ -59,6 +66,15 @@ impl Fleet {
         });
     }
 
+    /// An Envoy is back.
+    fn bring_back(&mut self, id: &str) {
+        let now = self.now;
+        let envoy = self.envoy(id);
+        envoy.streams = 1;
+        envoy.since = now;
+        envoy.departure = None;
+    }
+
     fn at(&mut self, after: Duration) -> Losses {
         self.now = self.began + after;
         let members = Members {
@@ -66,8 +82,11 @@ impl Fleet {
             generation: &Generation::new("new"),
             patience: PATIENCE,
             resumed_at: self.resumed_at,
+            excused: &self.excused,
         };
-        losses(members, &self.envoys, self.now)
+        let losses = losses(members, &self.envoys, self.now);
+        self.excused.clone_from(&losses.excused);
+        losses
     }
 
     /// The names of those who are awaited, are lost, and have left.
@@ -143,6 +162,10 @@ fn it_tells_a_fleet_that_shrinks_from_envoys_that_die_of_the_change() {
             false => those("", "", "a"),
         };
         assert_eq!(fleet.look(BACK_WITHIN), expected, "{others}");
+        // Whenever somebody looks again.
+        for minutes in [2, 3, 30] {
+            assert_eq!(fleet.look(minutes * BACK_WITHIN), expected, "{others}");
+        }
     }
     // All with it die: one without it that goes as well is no excuse.
     let mut fleet = Fleet::new(&with, &without);
@@ -153,13 +176,46 @@ fn it_tells_a_fleet_that_shrinks_from_envoys_that_die_of_the_change() {
 }
 
 #[test]
-fn it_compares_with_those_that_went_at_the_same_time_alone() {
-    let mut fleet = Fleet::new(&["a"], &["b", "c"]);
-    fleet.lose("b", DYING, None);
-    fleet.at(TRIED + SECOND);
+fn it_judges_an_end_once_whatever_becomes_of_the_envoys_without_the_change_later() {
+    let mut fleet = Fleet::new(&["a", "b"], &["c", "d"]);
     fleet.lose("a", DYING, None);
-    let end = TRIED + SECOND + BACK_WITHIN;
-    assert_eq!(fleet.look(end), those("", "a", ""), "`b` went long before");
+    fleet.lose("c", DYING, None);
+    assert_eq!(fleet.look(BACK_WITHIN), those("", "", "a"));
+    fleet.bring_back("c");
+    assert_eq!(fleet.look(3 * BACK_WITHIN), those("", "", "a"));
+    // Another end of the same Envoy is another matter.
+    fleet.bring_back("a");
+    assert_eq!(fleet.look(3 * BACK_WITHIN), those("", "", ""));
+    assert_eq!(fleet.excused, BTreeMap::new());
+    fleet.lose("a", DYING, None);
+    assert_eq!(fleet.look(4 * BACK_WITHIN), those("", "a", ""));
+}
+
+#[test]
+fn it_compares_with_those_that_went_at_the_same_time_alone() {
+    for (apart, expected) in [
+        (AT_ONCE, those("", "", "a")),
+        // `b` went long before.
+        (AT_ONCE + SECOND, those("", "a", "")),
+    ] {
+        let mut fleet = Fleet::new(&["a", "x"], &["b", "c"]);
+        fleet.lose("b", DYING, None);
+        fleet.at(apart);
+        fleet.lose("a", DYING, None);
+        assert_eq!(fleet.look(apart + BACK_WITHIN), expected, "{apart:?}");
+        // Nobody has looked meanwhile: its wave waited for Envoys.
+        fleet.excused.clear();
+        assert_eq!(fleet.look(apart + 9 * BACK_WITHIN), expected, "{apart:?}");
+    }
+    let mut fleet = Fleet::new(&["a", "x"], &["b", "c"]);
+    fleet.lose("a", DYING, None);
+    fleet.at(AT_ONCE + SECOND);
+    fleet.lose("b", DYING, None);
+    assert_eq!(
+        fleet.look(9 * BACK_WITHIN),
+        those("", "a", ""),
+        "`b` went long after"
+    );
     // Where everyone has it, nobody tells of anything else.
     let mut fleet = Fleet::new(&["a", "b"], &[]);
     fleet.lose("a", DYING, None);

@@ -231,6 +231,7 @@ impl RolloutActor {
                 generation: current.generation(),
                 patience: current.document.rollout.ack_deadline.duration(),
                 resumed_at: self.resumed_at,
+                excused: &known.excused,
             };
             let known = losses(members, &publisher.summaries(), now);
             self.losses = (Some(seen), known);
