@@ -38,6 +38,16 @@ fn policy(schema: &Value, rules: &Value, roles: &[String]) -> Policy {
     compile(&config, &mut known).unwrap()
 }
 
+/// An object with so many properties that clients repeat in headers.
+fn with_headers(count: usize) -> Value {
+    let of = |number: usize| {
+        let name = format!("{number:x}");
+        (name.clone(), json!({"type": "string", "x-mcp-header": name}))
+    };
+    let all: serde_json::Map<String, Value> = (0..count).map(of).collect();
+    json!({"properties": all})
+}
+
 fn holder(role: &str) -> Principal {
     Principal::Known {
         subject: "ada".to_owned(),
@@ -91,13 +101,19 @@ fn it_bounds_the_parts_of_a_schema() {
         let names = (0..count).map(|number| number.to_string());
         json!({"required": names.collect::<Vec<_>>()})
     };
-    let shapes: [&dyn Fn(usize) -> Value; 6] = [
+    // A property with a header takes as many as names lead to it, besides its own schema.
+    let headers = |count: usize| {
+        let some = with_headers((count - 1) / 3);
+        json!({"properties": {"a": some}, "$defs": properties((count - 1) % 3)})
+    };
+    let shapes: [&dyn Fn(usize) -> Value; 7] = [
         &definitions,
         &alternatives,
         &listed,
         &choices,
         &nested,
         &required,
+        &headers,
     ];
     for shape in shapes {
         // The root is one.
@@ -114,24 +130,18 @@ fn it_compiles_a_schema_in_memory_of_its_size_whatever_names_are_above_its_parts
     let (long, short) = ("k".repeat(180_000), "k".to_owned());
     let properties = |of: &Value| -> Value {
         let names = (0..4_000).map(|number| (number.to_string(), of.clone()));
-        Value::Object(names.collect())
+        let names: serde_json::Map<String, Value> = names.collect();
+        json!({"properties": names})
     };
     let memory = |name: &String, schema: &dyn Fn() -> Value| {
-        let text = json!({"properties": {name: {"properties": schema()}}}).to_string();
+        let text = json!({"properties": {name: schema()}}).to_string();
         let mut kept = None;
         let taken = measure(|| kept = Some(compiled(&text)));
         (taken.bytes_max, taken.bytes_current)
     };
     let sound = || properties(&json!({}));
     let faulty = || properties(&json!(0));
-    let headers = || {
-        let mut some = json!({});
-        for number in 0..1_500 {
-            some[number.to_string()] =
-                json!({"type": "string", "x-mcp-header": number.to_string()});
-        }
-        some
-    };
+    let headers = || with_headers(1_500);
     let shapes: [&dyn Fn() -> Value; 3] = [&sound, &faulty, &headers];
     for shape in shapes {
         let (most, kept) = memory(&long, shape);
@@ -221,7 +231,10 @@ fn it_compiles_the_largest_schemas_in_a_few_megabytes() {
         json!({"properties": Value::Object(names.collect())})
     };
     let scalars = format!("{{\"default\":[{}0]}}", "0,".repeat(131_000));
+    let below_46 = (0..46).fold(with_headers(200), |inner, _| json!({"properties": {"p": inner}}));
     let shapes = [
+        with_headers(4_990).to_string(),
+        below_46.to_string(),
         properties(9_990, json!({"type": "string"})).to_string(),
         properties(4_990, json!({"minimum": 1, "minLength": 1, "minItems": 1})).to_string(),
         properties(4_990, json!({"required": ["a"]})).to_string(),

@@ -23,7 +23,8 @@ use place::Place;
 /// How long the text of a schema may be, in bytes.
 pub(crate) const MOST_BYTES: usize = 256 << 10;
 
-/// How many subschemas, values of `enum` and `const`, and names in `required` a schema may have.
+/// How many subschemas, values of `enum` and `const`, names in `required`, and names on the ways to
+/// properties with a header a schema may have: what is kept of it grows with these.
 pub(crate) const MOST_PARTS: usize = 10_000;
 
 /// How many faults of one schema are told.
@@ -254,9 +255,9 @@ impl<'a> Compiler<'a> {
     fn finish(mut self) -> Result<Schema, CompileErrors> {
         if self.parts > MOST_PARTS {
             return Err(CompileErrors::one(format!(
-                "has {} subschemas, values of `enum` and `const`, and names in `required`, more \
-                 than the {MOST_PARTS} of a schema that is checked; leave some of them out, or \
-                 set `validate` to `off`",
+                "has {} subschemas, values of `enum` and `const`, names in `required`, and names \
+                 on the ways to properties with a header, more than the {MOST_PARTS} of a schema \
+                 that is checked; leave some of them out, or set `validate` to `off`",
                 self.parts
             )));
         }

@@ -37,6 +37,7 @@ pub(super) fn header_parameter(
         );
         return;
     }
+    compiler.parts += path.len();
     let path = path
         .into_iter()
         .map(|name| shared(compiler, name))
