@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::compile_error::CompileErrors;
+use crate::schema::Schema;
 use crate::schema::header_parameters::HeaderParameter;
-use crate::schema::{MOST_BYTES, Schema};
 use crate::text_part::TextPart;
 
 /// A JSON Schema that is compiled when it is first needed, once.
@@ -12,6 +12,8 @@ use crate::text_part::TextPart;
 pub(crate) struct KnownSchema {
     text: TextPart,
     compiled: OnceLock<Result<Arc<Schema>, CompileErrors>>,
+    /// The properties with headers of a schema that is not compiled, or cannot be.
+    header_parameters: OnceLock<Option<Arc<[HeaderParameter]>>>,
 }
 
 impl KnownSchema {
@@ -19,16 +21,12 @@ impl KnownSchema {
         Self {
             text,
             compiled: OnceLock::new(),
+            header_parameters: OnceLock::new(),
         }
     }
 
     pub(crate) fn text(&self) -> &str {
         &self.text
-    }
-
-    /// Whether it is longer than a schema may be, and read for nothing.
-    pub(crate) fn is_too_long(&self) -> bool {
-        self.text.len() > MOST_BYTES
     }
 
     /// The validator.
@@ -47,8 +45,14 @@ impl KnownSchema {
         self.compiled.get_or_init(compile)
     }
 
-    /// The properties that clients repeat in headers, even if the engine cannot check the schema.
-    pub(crate) fn header_parameters_unchecked(&self) -> Arc<[HeaderParameter]> {
-        Schema::header_parameters_unchecked(&self.text)
+    /// The properties that clients repeat in headers, even if the engine cannot check all of the
+    /// schema; nothing where it is larger than a schema may be. Compiles nothing.
+    #[inline(never)]
+    pub(crate) fn header_parameters(&self) -> Option<&Arc<[HeaderParameter]>> {
+        if let Some(Ok(schema)) = self.compiled.get() {
+            return Some(schema.header_parameters());
+        }
+        let read = || Schema::header_parameters_of(&self.text);
+        self.header_parameters.get_or_init(read).as_ref()
     }
 }

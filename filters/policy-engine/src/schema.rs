@@ -16,7 +16,6 @@ use json_reader::{Input, Scanner};
 use serde_json::value::RawValue;
 
 use crate::compile_error::CompileErrors;
-pub(crate) use compile::MOST_BYTES;
 use header_parameters::HeaderParameter;
 use validate::MoreBytes;
 pub use validate::{CheckProgress, Validation};
@@ -95,12 +94,13 @@ impl Schema {
     }
 
     /// The properties that clients repeat in headers.
-    pub(crate) fn header_parameters(&self) -> Arc<[HeaderParameter]> {
-        self.header_parameters.clone()
+    pub(crate) fn header_parameters(&self) -> &Arc<[HeaderParameter]> {
+        &self.header_parameters
     }
 
-    /// The properties that clients repeat in headers by a schema that nothing is checked against.
-    pub(crate) fn header_parameters_unchecked(text: &str) -> Arc<[HeaderParameter]> {
+    /// The properties that clients repeat in headers, by the text of a schema; nothing where it is
+    /// larger than a schema may be, and not read to its end.
+    pub(crate) fn header_parameters_of(text: &str) -> Option<Arc<[HeaderParameter]>> {
         compile::header_parameters(text)
     }
 }

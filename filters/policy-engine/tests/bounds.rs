@@ -42,7 +42,10 @@ fn policy(schema: &Value, rules: &Value, roles: &[String]) -> Policy {
 fn with_headers(count: usize) -> Value {
     let of = |number: usize| {
         let name = format!("{number:x}");
-        (name.clone(), json!({"type": "string", "x-mcp-header": name}))
+        (
+            name.clone(),
+            json!({"type": "string", "x-mcp-header": name}),
+        )
     };
     let all: serde_json::Map<String, Value> = (0..count).map(of).collect();
     json!({"properties": all})
@@ -70,20 +73,21 @@ fn it_bounds_the_text_of_a_schema() {
     );
     let (_, steps) = taken_by(|| compiled(&of_length(MOST_BYTES + 1)));
     assert_eq!(steps, 0, "it is not read");
-    // Nobody knows whether it names headers, so not even calls that are not checked pass.
-    for (bytes, passes) in [(MOST_BYTES, true), (MOST_BYTES + 1, false)] {
-        let schema = serde_json::from_str(&of_length(bytes)).unwrap();
-        let off = json!([{"name": "off", "match": {}, "validate": "off"}]);
-        let policy = policy(&schema, &off, &[]);
-        assert_eq!(policy.flawed_tools().is_empty(), passes);
-        let tool = policy.find_tool("data", "tool").unwrap();
-        let decision = policy.decide(tool, &Principal::Anonymous, Arguments::NotRead);
-        assert_eq!(
-            matches!(decision, Decision::Allow(_)),
-            passes,
-            "{decision:?}"
-        );
-    }
+    let of_length = |bytes| serde_json::from_str(&of_length(bytes)).unwrap();
+    assert!(passes_unchecked(&of_length(MOST_BYTES)));
+    assert!(!passes_unchecked(&of_length(MOST_BYTES + 1)));
+}
+
+/// Whether calls pass of which nothing is checked. Of a schema that is too large nobody knows
+/// whether it names headers, so not even they do.
+fn passes_unchecked(schema: &Value) -> bool {
+    let off = json!([{"name": "off", "match": {}, "validate": "off"}]);
+    let policy = policy(schema, &off, &[]);
+    let tool = policy.find_tool("data", "tool").unwrap();
+    let decision = policy.decide(tool, &Principal::Anonymous, Arguments::NotRead);
+    let passes = matches!(decision, Decision::Allow(_));
+    assert_eq!(policy.flawed_tools().is_empty(), passes, "{decision:?}");
+    passes
 }
 
 #[test]
@@ -121,7 +125,51 @@ fn it_bounds_the_parts_of_a_schema() {
         let told = compiled(&shape(MOST_PARTS).to_string())
             .unwrap_err()
             .to_string();
-        assert!(told.contains("more than the 10000 of a schema"), "{told}");
+        assert!(told.contains("has more than 10000 subschemas"), "{told}");
+        assert!(passes_unchecked(&shape(MOST_PARTS - 1)));
+        assert!(!passes_unchecked(&shape(MOST_PARTS)));
+    }
+}
+
+#[test]
+fn it_reads_a_schema_no_further_than_its_parts_may_reach() {
+    let names = (0..25_000).rev().map(|number| format!("{number:05}"));
+    let names: Vec<String> = names.collect();
+    let object = |of: Value| -> Value {
+        let all = names.iter().map(|name| (name.clone(), of.clone()));
+        Value::Object(all.collect())
+    };
+    // How many they are is known at once, or found out while they are read.
+    let shapes = [
+        (json!({"required": names}), 0),
+        (json!({"enum": names}), 0),
+        (json!({"properties": object(json!(0))}), 8),
+        (json!({"$defs": object(json!(0))}), 8),
+        (json!({"anyOf": vec![json!({}); 85_000]}), 8),
+        (
+            json!({"allOf": vec![json!({"required": ["a"]}); 13_000]}),
+            8,
+        ),
+    ];
+    for (shape, more) in shapes {
+        // The same text, in which nothing is a part.
+        let (read, text) = (json!({"default": shape}).to_string(), shape.to_string());
+        let (outcome, least) = taken_by(|| compiled(&read));
+        assert!(outcome.is_ok());
+        let (outcome, steps) = taken_by(|| compiled(&text));
+        assert!(outcome.is_err());
+        let most = least + more * MOST_PARTS as u64;
+        assert!(
+            steps <= most,
+            "{steps} steps, {least} for reading alone: {text:.30}"
+        );
+        let least = measure(|| assert!(compiled(&read).is_ok())).bytes_total;
+        let bytes = measure(|| assert!(compiled(&text).is_err())).bytes_total;
+        let most = least + (more << 20);
+        assert!(
+            bytes <= most,
+            "{bytes} bytes, {least} for reading alone: {text:.30}"
+        );
     }
 }
 
@@ -231,7 +279,10 @@ fn it_compiles_the_largest_schemas_in_a_few_megabytes() {
         json!({"properties": Value::Object(names.collect())})
     };
     let scalars = format!("{{\"default\":[{}0]}}", "0,".repeat(131_000));
-    let below_46 = (0..46).fold(with_headers(200), |inner, _| json!({"properties": {"p": inner}}));
+    let below_46 = (0..46).fold(
+        with_headers(200),
+        |inner, _| json!({"properties": {"p": inner}}),
+    );
     let shapes = [
         with_headers(4_990).to_string(),
         below_46.to_string(),

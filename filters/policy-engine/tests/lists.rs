@@ -299,7 +299,8 @@ fn it_refuses_calls_of_a_tool_whose_schema_it_cannot_check_and_names_it_to_whoev
 #[test]
 fn it_refuses_the_calls_of_those_callers_alone_whose_arguments_it_cannot_check() {
     let mut tools = many(2);
-    tools[1].1 = json!({"properties": {"a": {"pattern": "^x"}}});
+    tools[1].1 = json!({"properties":
+        {"a": {"type": "string", "pattern": "^x", "x-mcp-header": "A"}}});
     let for_analysts = |mut rule: Value| {
         rule["match"]["roles"] = json!(["analyst"]);
         rule
@@ -327,6 +328,15 @@ fn it_refuses_the_calls_of_those_callers_alone_whose_arguments_it_cannot_check()
             tool == "tool_0000" && !is_refused
         );
     }
+    // The calls that pass say in their headers what their arguments say.
+    let tool = policy.find_tool("data", "tool_0001").unwrap();
+    assert!(policy.repeats_arguments(tool));
+    let arguments = Arguments::Raw(br#"{"a":"y"}"#);
+    let repeated = policy
+        .header_parameters(tool, &analyst(), arguments)
+        .unwrap();
+    let repeated: Vec<&str> = repeated.iter().map(|(one, _)| one.header()).collect();
+    assert_eq!(repeated, ["A"]);
 }
 
 #[test]

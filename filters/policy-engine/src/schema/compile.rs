@@ -6,7 +6,6 @@ mod draft;
 mod links;
 mod place;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use key_folding::read_loosely;
@@ -14,18 +13,18 @@ use key_folding::read_loosely;
 use super::Schema;
 use super::header_parameters::HeaderParameter;
 use super::json::Json;
-use super::texts::SortedTexts;
+use super::texts::{NumberedTexts, SortedTexts};
 use super::tree::{Kinds, Node, NodeId, Tree};
 use crate::compile_error::{CompileError, CompileErrors, join};
 use draft::Draft;
 use place::Place;
 
 /// How long the text of a schema may be, in bytes.
-pub(crate) const MOST_BYTES: usize = 256 << 10;
+const MOST_BYTES: usize = 256 << 10;
 
 /// How many subschemas, values of `enum` and `const`, names in `required`, and names on the ways to
 /// properties with a header a schema may have: what is kept of it grows with these.
-pub(crate) const MOST_PARTS: usize = 10_000;
+const MOST_PARTS: usize = 10_000;
 
 /// How many faults of one schema are told.
 const MOST_ERRORS: usize = 20;
@@ -45,16 +44,17 @@ pub(super) fn compile(text: &str) -> Result<Schema, CompileErrors> {
 }
 
 /// The properties of a schema that clients repeat in headers, even if the engine cannot check all
-/// of the schema: none where it is no JSON, or longer than [`MOST_BYTES`], when no call passes.
-pub(super) fn header_parameters(text: &str) -> Arc<[HeaderParameter]> {
+/// of the schema: none where it is no JSON, nothing where it is larger than a schema may be.
+pub(super) fn header_parameters(text: &str) -> Option<Arc<[HeaderParameter]>> {
     if text.len() > MOST_BYTES {
-        return Arc::default();
+        return None;
     }
     step_count::count(text.len());
     let Ok(document) = Json::parse(text) else {
-        return Arc::default();
+        return Some(Arc::default());
     };
-    filled(&document, None).header_parameters.into()
+    let read = filled(&document, None);
+    (!read.is_too_large()).then(|| read.header_parameters.into())
 }
 
 /// A compiler that has read the whole document, and has noted where the node that is sought comes
@@ -73,18 +73,19 @@ struct Compiler<'a> {
     document: &'a Json,
     dialect: Dialect,
     nodes: Vec<Node>,
-    /// The parts so far, of which there may be [`MOST_PARTS`].
+    /// The parts so far, of which there may be [`MOST_PARTS`]: beyond them nothing more is read.
     parts: usize,
     /// The node whose place somebody wants to know, and its pointer.
     sought: Option<NodeId>,
     found: String,
     /// The references that `$ref` may name, each with its node.
-    references: BTreeMap<String, NodeId>,
+    references: NumberedTexts,
     header_parameters: Vec<HeaderParameter>,
     /// Their headers, in small letters.
-    headers: BTreeSet<String>,
-    /// The names on the ways to them, in their order.
+    headers: NumberedTexts,
+    /// The names on the ways to them.
     names: Vec<Arc<str>>,
+    numbers_of_names: NumberedTexts,
     errors: Vec<CompileError>,
 }
 
@@ -108,10 +109,11 @@ impl<'a> Compiler<'a> {
             parts: 0,
             sought: None,
             found: String::new(),
-            references: BTreeMap::new(),
+            references: NumberedTexts::default(),
             header_parameters: Vec::new(),
-            headers: BTreeSet::new(),
+            headers: NumberedTexts::default(),
             names: Vec::new(),
+            numbers_of_names: NumberedTexts::default(),
             errors: Vec::new(),
         }
     }
@@ -142,13 +144,17 @@ impl<'a> Compiler<'a> {
     fn reserve_references(&mut self) {
         self.dialect = self.read_dialect();
         let root = self.reserve(&Place::Root);
-        self.references.insert("#".to_owned(), root);
+        self.references.number("#", root.index());
         for container in DEFINITIONS {
             let place = Place::Root.member(container);
             if let Some(Json::Object(members)) = self.document.get(container) {
                 for (name, _) in members {
+                    if self.is_too_large() {
+                        return;
+                    }
                     let id = self.reserve(&place.member(name));
-                    self.references.insert(reference(container, name), id);
+                    let name = reference(container, name);
+                    self.references.number(&name, id.index());
                 }
             }
         }
@@ -162,8 +168,7 @@ impl<'a> Compiler<'a> {
             match document.get(container) {
                 Some(Json::Object(members)) => {
                     for (name, schema) in members {
-                        let id = self.references.get(&reference(container, name));
-                        if let Some(id) = id.copied() {
+                        if let Some(id) = self.referred(&reference(container, name)) {
                             self.fill(id, schema, &place.member(name));
                         }
                     }
@@ -172,6 +177,17 @@ impl<'a> Compiler<'a> {
                 None => {}
             }
         }
+    }
+
+    /// The node that a reference names.
+    fn referred(&self, reference: &str) -> Option<NodeId> {
+        let number = self.references.get(reference)?;
+        u32::try_from(number).ok().map(NodeId)
+    }
+
+    /// Whether it has more parts than a schema may have.
+    fn is_too_large(&self) -> bool {
+        self.parts > MOST_PARTS
     }
 
     fn read_dialect(&mut self) -> Dialect {
@@ -202,6 +218,7 @@ impl<'a> Compiler<'a> {
     fn reserve(&mut self, place: &Place<'_>) -> NodeId {
         // A schema's text is far shorter than 2³² bytes, and each node takes some of it.
         let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
+        step_count::count(1);
         self.nodes.push(Node::with_kinds(Kinds::ALL));
         self.parts += 1;
         if self.sought == Some(id) {
@@ -213,6 +230,9 @@ impl<'a> Compiler<'a> {
     /// Compiles a subschema to a node of its own.
     #[inline(never)]
     fn node(&mut self, schema: &Json, place: &Place<'_>) -> NodeId {
+        if self.is_too_large() {
+            return NodeId::ANYTHING;
+        }
         if *schema == Json::Bool(true) {
             self.parts += 1;
             return NodeId::ANYTHING;
@@ -253,12 +273,11 @@ impl<'a> Compiler<'a> {
     }
 
     fn finish(mut self) -> Result<Schema, CompileErrors> {
-        if self.parts > MOST_PARTS {
+        if self.is_too_large() {
             return Err(CompileErrors::one(format!(
-                "has {} subschemas, values of `enum` and `const`, names in `required`, and names \
-                 on the ways to properties with a header, more than the {MOST_PARTS} of a schema \
-                 that is checked; leave some of them out, or set `validate` to `off`",
-                self.parts
+                "has more than {MOST_PARTS} subschemas, values of `enum` and `const`, names in \
+                 `required`, and names on the ways to properties with a header; leave some of \
+                 them out"
             )));
         }
         if let Err((id, reason)) = links::check(&self.nodes) {

@@ -1,4 +1,6 @@
-//! Texts in order, of which one is found in a few comparisons.
+//! Texts of which one is found in a few comparisons.
+
+use std::collections::BTreeMap;
 
 use step_count::count;
 
@@ -54,5 +56,23 @@ impl SortedTexts {
             (**known).cmp(text)
         });
         found.is_ok()
+    }
+}
+
+/// Texts with a number each. One type for all that is numbered so, as with [`SortedTexts`].
+#[derive(Debug, Default)]
+pub(super) struct NumberedTexts(BTreeMap<String, usize>);
+
+impl NumberedTexts {
+    #[inline(never)]
+    pub(super) fn get(&self, text: &str) -> Option<usize> {
+        self.0.get(text).copied()
+    }
+
+    /// The number of a text; of one that is new it is `next` from now on.
+    #[inline(never)]
+    pub(super) fn number(&mut self, text: &str, next: usize) -> usize {
+        count(1);
+        *self.0.entry(text.to_owned()).or_insert(next)
     }
 }

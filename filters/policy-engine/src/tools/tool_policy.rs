@@ -32,12 +32,12 @@ impl Judge {
         self.schema.schema.as_ref()?.compiled().ok()
     }
 
-    /// Whether it judges even calls of which nothing is checked: a tool's own schema that nobody
-    /// reads might name headers that must say what the arguments say.
+    /// Whether it judges even calls of which nothing is checked: a tool's own schema that is not
+    /// read to its end might name headers that must say what the arguments say.
     #[inline(never)]
     fn judges_all(&self) -> bool {
         let known = self.schema.schema.as_ref();
-        self.rule.is_none() && known.is_some_and(|known| known.is_too_long())
+        self.rule.is_none() && known.is_some_and(|known| known.header_parameters().is_none())
     }
 
     /// Why there is no validator.
@@ -111,13 +111,14 @@ impl ToolPolicy {
     fn find_headers(&self) -> &Arc<[HeaderParameter]> {
         self.headers.get_or_init(|| {
             let own = self.own.as_ref();
-            if let Some(schema) = own.filter(|_| !self.is_never_checked()) {
-                let schema = schema.compiled();
-                return schema.map_or_else(Arc::default, |schema| schema.header_parameters());
-            }
-            // Headers are compared all the same: a server may read the one or the other.
             let own = own.and_then(|own| own.schema.schema.as_ref());
-            own.map_or_else(Arc::default, |own| own.header_parameters_unchecked())
+            if let Some(own) = own.filter(|_| !self.is_never_checked()) {
+                let _ = own.compiled();
+            }
+            // Headers are compared also where nothing is checked, or cannot be: a server may read
+            // the one or the other.
+            let headers = own.and_then(|own| own.header_parameters());
+            headers.map_or_else(Arc::default, Arc::clone)
         })
     }
 

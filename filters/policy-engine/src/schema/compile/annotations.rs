@@ -38,6 +38,9 @@ pub(super) fn header_parameter(
         return;
     }
     compiler.parts += path.len();
+    if compiler.is_too_large() {
+        return;
+    }
     let path = path
         .into_iter()
         .map(|name| shared(compiler, name))
@@ -51,7 +54,8 @@ pub(super) fn header_parameter(
             ),
         ),
         Ok(parameter) => {
-            if !compiler.headers.insert(name.to_ascii_lowercase()) {
+            let next = compiler.header_parameters.len();
+            if compiler.headers.number(&name.to_ascii_lowercase(), next) != next {
                 compiler.error(
                     &place,
                     format!(
@@ -69,12 +73,12 @@ pub(super) fn header_parameter(
 
 /// The name of a property on the way to one with a header: one copy, however many lead over it.
 fn shared(compiler: &mut Compiler<'_>, name: &str) -> Arc<str> {
-    let place = compiler.names.binary_search_by(|known| (**known).cmp(name));
-    let known = place.map(|place| compiler.names.get(place).map(Arc::clone));
-    known.ok().flatten().unwrap_or_else(|| {
+    let names = &mut compiler.names;
+    let number = compiler.numbers_of_names.number(name, names.len());
+    let known = names.get(number).map(Arc::clone);
+    known.unwrap_or_else(|| {
         let shared: Arc<str> = name.into();
-        let free = place.unwrap_or_else(|free| free);
-        compiler.names.insert(free, Arc::clone(&shared));
+        names.push(Arc::clone(&shared));
         shared
     })
 }

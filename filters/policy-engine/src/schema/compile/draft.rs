@@ -5,6 +5,7 @@ use super::{Compiler, Dialect, annotations};
 use crate::schema::decimal::{Decimal, Divisor};
 use crate::schema::header_parameters;
 use crate::schema::json::Json;
+use crate::schema::texts::NumberedTexts;
 use crate::schema::tree::{
     Additional, Approach, ArrayRules, Bound, Choices, Group, Kinds, Length, More, MultipleOf, Node,
     NodeId, NumberRules, ObjectRules, OnlyChoices, Presence, Property, Side, StringRules, Wanted,
@@ -19,8 +20,8 @@ pub(super) struct Draft {
     items: NodeId,
     array: Length,
     properties: Vec<Property>,
-    /// Their numbers in the order of their names.
-    by_name: Vec<usize>,
+    /// The number of each, by its name.
+    by_name: NumberedTexts,
     additional: Additional,
     more: More,
 }
@@ -38,7 +39,7 @@ impl Draft {
             items: NodeId::ANYTHING,
             array: Length::ANY,
             properties: Vec::new(),
-            by_name: Vec::new(),
+            by_name: NumberedTexts::default(),
             additional: Additional::Fits(NodeId::ANYTHING),
             more: More::default(),
         };
@@ -75,15 +76,11 @@ impl Draft {
             "type" => self.kinds = kinds(compiler, value, place),
             "enum" => match value {
                 Json::Array(choices) if !choices.is_empty() => {
-                    compiler.parts += value.values();
-                    self.more.choices.push(Choices::new(choices.clone()));
+                    self.choices(compiler, value, choices);
                 }
                 _ => compiler.error(place, "must be a list of values, not empty"),
             },
-            "const" => {
-                compiler.parts += value.values();
-                self.more.choices.push(Choices::new(vec![value.clone()]));
-            }
+            "const" => self.choices(compiler, value, std::slice::from_ref(value)),
             "minimum" => self.bound(compiler, Side::AtLeast, value, place),
             "exclusiveMinimum" => self.bound(compiler, Side::Above, value, place),
             "maximum" => self.bound(compiler, Side::AtMost, value, place),
@@ -134,6 +131,15 @@ impl Draft {
         }
     }
 
+    /// Notes the values of which one is wanted, all of which are in `value`.
+    #[inline(never)]
+    fn choices(&mut self, compiler: &mut Compiler<'_>, value: &Json, choices: &[Json]) {
+        compiler.parts += value.values();
+        if !compiler.is_too_large() {
+            self.more.choices.push(Choices::new(choices.to_vec()));
+        }
+    }
+
     #[inline(never)]
     fn bound(&mut self, compiler: &mut Compiler<'_>, side: Side, value: &Json, place: &Place<'_>) {
         match value {
@@ -178,6 +184,9 @@ impl Draft {
         };
         for (name, schema) in members {
             let node = compiler.node(schema, &place.member(name));
+            if compiler.is_too_large() {
+                return;
+            }
             if let Some(property) = self.property(name) {
                 property.node = Some(node);
             }
@@ -190,6 +199,9 @@ impl Draft {
             return;
         };
         compiler.parts += names.len();
+        if compiler.is_too_large() {
+            return;
+        }
         for (index, name) in names.iter().enumerate() {
             match name {
                 Json::String(name) => {
@@ -205,21 +217,16 @@ impl Draft {
     /// The property of that name, which is new or was met before.
     #[inline(never)]
     fn property(&mut self, name: &str) -> Option<&mut Property> {
-        let properties = &mut self.properties;
-        let name_of = |number: &usize| properties.get(*number).map(|one| one.name.as_str());
-        let place = self
-            .by_name
-            .binary_search_by(|number| name_of(number).cmp(&Some(name)));
-        let place = place.unwrap_or_else(|free| {
-            self.by_name.insert(free, properties.len());
-            properties.push(Property {
+        let next = self.properties.len();
+        let number = self.by_name.number(name, next);
+        if number == next {
+            self.properties.push(Property {
                 name: name.to_owned(),
                 node: None,
                 presence: Presence::Optional,
             });
-            free
-        });
-        properties.get_mut(*self.by_name.get(place)?)
+        }
+        self.properties.get_mut(number)
     }
 
     pub(super) fn finish(self) -> Node {
@@ -327,7 +334,7 @@ fn reference(compiler: &mut Compiler<'_>, value: &Json, place: &Place<'_>) -> Op
         compiler.error(place, "must be text such as `#/$defs/name`");
         return None;
     };
-    let found = compiler.references.get(&normalised(text)).copied();
+    let found = compiler.referred(&normalised(text));
     if found.is_none() {
         let text = echo(text.as_bytes());
         compiler.error(
