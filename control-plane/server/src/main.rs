@@ -81,7 +81,7 @@ async fn run() -> Result<()> {
             sha256: module.sha256.clone(),
             bytes,
             path: module.path.clone(),
-            first_seen: OffsetDateTime::now_utc(),
+            since: OffsetDateTime::now_utc(),
         })
         .await?;
     if let Some(number) = settings.start_from_revision {

@@ -110,7 +110,7 @@ pub async fn restore(store: &dyn ConfigStore, shelf: &ModuleShelf) -> Result<(),
                 kept.sha256,
                 ShelvedModule {
                     facts,
-                    uploaded_at: kept.first_seen,
+                    uploaded_at: kept.since,
                 },
             ),
             Err(error) => {

@@ -66,8 +66,8 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// Remembers a module; of one that is known only the path is updated.
     async fn put_module(&self, module: &Module) -> Result<(), StoreError>;
 
-    /// Remembers a module that an operator uploaded, with its bytes, and puts that on the audit
-    /// trail where they were not kept yet, all or nothing.
+    /// Remembers a module that an operator uploaded, with its bytes and when that was, and puts it
+    /// on the audit trail where they were not kept yet, all or nothing.
     async fn keep_module(
         &self,
         module: &Module,
@@ -85,7 +85,7 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// The module of that SHA-256, if it is known.
     async fn module(&self, sha256: &str) -> Result<Option<Module>, StoreError>;
 
-    /// Every module, by when it was first seen.
+    /// Every module, the one that has been there longest first.
     async fn modules(&self) -> Result<Vec<Module>, StoreError>;
 
     /// Puts something on the audit trail.

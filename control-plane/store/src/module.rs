@@ -13,6 +13,7 @@ pub struct Module {
     pub bytes: u64,
     /// Where the file is.
     pub path: PathBuf,
-    /// When it was first seen, to the microsecond.
-    pub first_seen: OffsetDateTime,
+    /// When a control plane first started with it, or when it was last uploaded, to the
+    /// microsecond: what nothing names stays for a day from then.
+    pub since: OffsetDateTime,
 }

@@ -100,25 +100,21 @@ impl Gateway {
         };
         let path = path.map_err(UploadError::File)?;
         // Somebody may have taken it back since.
-        let known = shelf.get(&sha256);
-        let is_new = known.is_none();
-        let module = known.unwrap_or_else(|| ShelvedModule {
+        let is_new = shelf.get(&sha256).is_none();
+        let module = ShelvedModule {
             facts,
             uploaded_at: OffsetDateTime::now_utc(),
-        });
+        };
         let stored = Module {
             sha256: sha256.clone(),
             bytes: module.facts.bytes,
             path,
-            // Its day begins anew where the store has it no longer.
-            first_seen: OffsetDateTime::now_utc(),
+            since: module.uploaded_at,
         };
         // Also where it is known: `portcullis store prune` takes modules from the store alone.
         let entry = author.deed_on(&sha256);
         self.store.keep_module(&stored, &content, &entry).await?;
-        if is_new {
-            shelf.add(sha256.clone(), module.clone());
-        }
+        shelf.add(sha256.clone(), module.clone());
         Ok(UploadedModule {
             sha256,
             module,

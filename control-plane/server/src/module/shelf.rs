@@ -39,7 +39,7 @@ pub struct StartModule {
 pub struct ShelvedModule {
     /// The knowledge that its bytes give.
     pub facts: ModuleFacts,
-    /// When it was uploaded.
+    /// When it was last uploaded.
     pub uploaded_at: OffsetDateTime,
 }
 
@@ -100,11 +100,11 @@ impl ModuleShelf {
         modules.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts a module on the shelf; one that is there stays.
+    /// Puts a module on the shelf, in the place of what was known of it.
     pub fn add(&self, sha256: String, module: ShelvedModule) {
         let modules = self.0.modules.write();
         let mut modules = modules.unwrap_or_else(PoisonError::into_inner);
-        modules.entry(sha256).or_insert(module);
+        modules.insert(sha256, module);
     }
 
     /// Takes a module from the shelf.

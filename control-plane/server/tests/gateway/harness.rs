@@ -89,7 +89,7 @@ impl ControlPlane {
             sha256: module.sha256.clone(),
             bytes,
             path: module.path.clone(),
-            first_seen: OffsetDateTime::now_utc(),
+            since: OffsetDateTime::now_utc(),
         };
         store.put_module(&record).await.unwrap();
         let first = parse(document, Format::Yaml).unwrap();

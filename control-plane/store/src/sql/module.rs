@@ -11,11 +11,12 @@ const WRITE: &str = "remember a module";
 
 pub(super) async fn put(store: &SqlStore, module: &Module) -> Result<(), StoreError> {
     let mut session = store.write(WRITE).await?;
-    insert(&mut session, module).await?;
+    insert(&mut session, module, FIRST).await?;
     session.commit().await
 }
 
-/// Remembers a module with its bytes, and who gave them if they were not kept yet; all or nothing.
+/// Remembers a module with its bytes and the time, and who gave them if they were not kept yet; all
+/// or nothing.
 pub(super) async fn keep(
     store: &SqlStore,
     module: &Module,
@@ -23,7 +24,7 @@ pub(super) async fn keep(
     entry: &AuditEntry,
 ) -> Result<(), StoreError> {
     let mut session = store.write(WRITE).await?;
-    insert(&mut session, module).await?;
+    insert(&mut session, module, LATEST).await?;
     let kept = session
         .execute(
             "INSERT INTO module_content (sha256, value) VALUES ($1, $2) \
@@ -37,7 +38,19 @@ pub(super) async fn keep(
     session.commit().await
 }
 
-async fn insert(session: &mut Session, module: &Module) -> Result<(), StoreError> {
+/// Writes a module and keeps the time that is there.
+const FIRST: &str = "INSERT INTO module (sha256, bytes, path, first_seen) VALUES ($1, $2, $3, $4) \
+                     ON CONFLICT (sha256) DO UPDATE SET path = excluded.path";
+/// Writes a module and its time: its day begins anew.
+const LATEST: &str = "INSERT INTO module (sha256, bytes, path, first_seen) VALUES ($1, $2, $3, $4) \
+                      ON CONFLICT (sha256) DO UPDATE SET path = excluded.path, \
+                      first_seen = excluded.first_seen";
+
+async fn insert(
+    session: &mut Session,
+    module: &Module,
+    statement: &'static str,
+) -> Result<(), StoreError> {
     let Some(path) = module.path.to_str() else {
         return Err(StoreError::Unstorable {
             what: "module's path",
@@ -46,13 +59,12 @@ async fn insert(session: &mut Session, module: &Module) -> Result<(), StoreError
     };
     session
         .execute(
-            "INSERT INTO module (sha256, bytes, path, first_seen) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (sha256) DO UPDATE SET path = excluded.path",
+            statement,
             &[
                 (&module.sha256).into(),
                 stored(module.bytes).into(),
                 path.into(),
-                micros(module.first_seen).into(),
+                micros(module.since).into(),
             ],
         )
         .await?;
@@ -126,6 +138,6 @@ fn module(row: &Row) -> Result<Module, StoreError> {
         sha256: row.text("sha256")?,
         bytes: natural("module's size", row.number("bytes")?)?,
         path: PathBuf::from(row.text("path")?),
-        first_seen: time("module's time", row.number("first_seen")?)?,
+        since: time("module's time", row.number("first_seen")?)?,
     })
 }

@@ -58,7 +58,7 @@ async fn full(place: &Place) -> SqlStore {
         sha256: "ab".repeat(32),
         bytes: 1,
         path: PathBuf::from("/modules/ab.wasm"),
-        first_seen: OffsetDateTime::UNIX_EPOCH,
+        since: OffsetDateTime::UNIX_EPOCH,
     };
     let uploaded = deed("POST /api/v1/modules");
     let kept = store.keep_module(&module, b"\0asm", &uploaded);

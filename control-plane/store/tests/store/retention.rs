@@ -78,19 +78,17 @@ async fn it_takes_back_nothing_that_is_not_named(place: Place) {
 async fn it_takes_back_uploaded_modules_that_no_revision_names(place: Place) {
     let store = place.open().await;
     append(&store, 1).await;
-    let module = |letter: &str, first_seen| Module {
+    let module = |letter: &str, since| Module {
         sha256: letter.repeat(64),
         bytes: 4,
         path: PathBuf::from(format!("/modules/{letter}.wasm")),
-        first_seen,
+        since,
     };
     let long_ago = OffsetDateTime::UNIX_EPOCH;
-    for letter in ["a", "b", "c", "d"] {
-        let at = if letter == "d" {
-            OffsetDateTime::now_utc()
-        } else {
-            long_ago
-        };
+    let old = ["a", "b", "c", "d"].map(|letter| (letter, long_ago));
+    // One is uploaded again.
+    let again = ("d", OffsetDateTime::now_utc());
+    for (letter, at) in old.into_iter().chain([again]) {
         let uploaded = deed("POST /api/v1/modules sha256:x");
         let module = module(letter, at);
         let kept = store.keep_module(&module, b"\0asm", &uploaded);

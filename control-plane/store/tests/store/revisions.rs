@@ -20,7 +20,7 @@ on_each_database!(
     it_lets_exactly_one_of_many_writers_win_each_round,
     it_lists_revisions_newest_first_and_by_page,
     it_lets_no_stored_revision_be_changed_or_deleted,
-    it_keeps_the_time_at_which_a_module_was_first_seen,
+    it_keeps_the_time_since_which_it_has_a_module,
     it_reads_audit_records_newest_first_and_by_page,
 );
 
@@ -49,7 +49,7 @@ async fn it_has_everything_again_when_it_is_opened_again(place: Place) {
         sha256: "ab".repeat(32),
         bytes: 370_000,
         path: PathBuf::from("/modules/ab.wasm"),
-        first_seen: OffsetDateTime::from_unix_timestamp(1_795_000_000).expect("a time"),
+        since: OffsetDateTime::from_unix_timestamp(1_795_000_000).expect("a time"),
     };
     first.put_module(&module).await.expect("put");
     let accepted = StoredGeneration {
@@ -66,7 +66,7 @@ async fn it_has_everything_again_when_it_is_opened_again(place: Place) {
         name: "mcp".to_owned(),
         version: "2".to_owned(),
         message: "port in use".to_owned(),
-        at: module.first_seen,
+        at: module.since,
     };
     let rejected = StoredRejectionChange::Rejected(rejection.clone());
     first.change_rejections(&[rejected]).await.expect("changed");
@@ -82,7 +82,7 @@ async fn it_has_everything_again_when_it_is_opened_again(place: Place) {
         is_in_force: matches!(input, Input::Revision(_)),
         input,
         reason: "port in use".to_owned(),
-        at: module.first_seen,
+        at: module.since,
     });
     for one in &withheld {
         first.withhold(one).await.expect("withheld");
@@ -197,17 +197,17 @@ async fn it_lets_no_stored_revision_be_changed_or_deleted(place: Place) {
     }
 }
 
-async fn it_keeps_the_time_at_which_a_module_was_first_seen(place: Place) {
+async fn it_keeps_the_time_since_which_it_has_a_module(place: Place) {
     let store = place.open().await;
     let first = Module {
         sha256: "ab".repeat(32),
         bytes: 1,
         path: PathBuf::from("/old/ab.wasm"),
-        first_seen: OffsetDateTime::from_unix_timestamp(1_000).expect("a time"),
+        since: OffsetDateTime::from_unix_timestamp(1_000).expect("a time"),
     };
     let moved = Module {
         path: PathBuf::from("/new/ab.wasm"),
-        first_seen: OffsetDateTime::from_unix_timestamp(2_000).expect("a time"),
+        since: OffsetDateTime::from_unix_timestamp(2_000).expect("a time"),
         ..first.clone()
     };
     store.put_module(&first).await.expect("put");
@@ -215,7 +215,7 @@ async fn it_keeps_the_time_at_which_a_module_was_first_seen(place: Place) {
     assert_eq!(
         store.modules().await.expect("read"),
         [Module {
-            first_seen: first.first_seen,
+            since: first.since,
             ..moved
         }]
     );

@@ -87,7 +87,7 @@ fn it_reads_each_schema_once_however_many_generations_a_start_makes_again() {
             sha256: module.sha256.clone(),
             bytes: 8,
             path: module.path.clone(),
-            first_seen: OffsetDateTime::UNIX_EPOCH,
+            since: OffsetDateTime::UNIX_EPOCH,
         };
         store.put_module(&record).await.unwrap();
         let text = "x".repeat(LONG);
