@@ -299,6 +299,7 @@ PEERS_OPTIONS = ("--omit=optional", *(() if platform.machine() == "x86_64" else 
 NODE_PACKAGES = [
     NodePackages("clients", "JavaScript MCP clients", (71, 132, 75, 15)),
     NodePackages("conformance", "conformance suites of MCP", (16, 52, 20, 22)),
+    NodePackages("types", "TypeScript", (5, 23, 10, 4)),
     NodePackages(
         "peers",
         "PostgreSQL servers for MCP of others",

@@ -63,4 +63,5 @@ class Build:
         """The decision about each call, in order, while the clock stands still."""
         questions = [{"call": call, "now": 1_800_000_000_000_000_000} for call in calls]
         (answer,) = self.ask([{"configuration": configuration, "questions": questions}])
+        assert "answers" in answer, answer
         return answer["answers"]

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::module;
+use crate::module::{self, Import};
 
 /// The calls that Envoy 1.40 offers to a module: the proxy-wasm ABI 0.2.1, as far as the SDK names
 /// it. The SDK's traits import all of them.
@@ -75,26 +75,47 @@ pub(crate) fn is_needed_export(name: &str) -> bool {
     CALLBACKS.contains(&name) || name == "memory"
 }
 
+/// How a module's imports relate to the lists of what filters may import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Allowances {
+    /// It imports all of them, so that nothing stays allowed which nobody uses.
+    AllUsed,
+    /// It imports nothing else.
+    AtMost,
+}
+
 /// Refuses a module that imports what Envoy does not offer, or offers but a filter has no business
-/// with.
-pub(crate) fn imports(module: &[u8]) -> Result<()> {
-    let unknown: Vec<String> = module::imports(module)?
-        .into_iter()
-        .filter(|import| match import.module {
-            "env" => !PROXY.contains(&import.name),
-            "wasi_snapshot_preview1" => !WASI.contains(&import.name),
-            _ => true,
-        })
-        .map(|import| format!("`{}.{}`", import.module, import.name))
-        .collect();
-    if unknown.is_empty() {
-        return Ok(());
+/// with; and lists that allow what the module does not import.
+pub(crate) fn imports(module: &[u8], allowances: Allowances) -> Result<()> {
+    let allowed = [("env", &PROXY[..]), ("wasi_snapshot_preview1", &WASI[..])];
+    let allowed = allowed.into_iter().flat_map(|(module, names)| {
+        let names = names.iter();
+        names.map(move |name| Import { module, name })
+    });
+    let allowed: Vec<Import<'_>> = allowed.collect();
+    let imported = module::imports(module)?;
+    let unknown = missing(&imported, &allowed);
+    if !unknown.is_empty() {
+        bail!(
+            "it imports {unknown}, which Envoy does not give to filters; find the crate that uses \
+             it, or allow it in wasm-build/src/check.rs"
+        );
     }
-    bail!(
-        "it imports {}, which Envoy does not give to filters; find the crate that uses it, or \
-         allow it in wasm-build/src/check.rs",
-        unknown.join(", ")
-    );
+    let unused = missing(&allowed, &imported);
+    if allowances == Allowances::AllUsed && !unused.is_empty() {
+        bail!(
+            "it does not import {unused}; take what it does not use off the lists in \
+             wasm-build/src/check.rs"
+        );
+    }
+    Ok(())
+}
+
+/// Those of some imports that are not among others, by name; empty where all of them are.
+fn missing(some: &[Import<'_>], others: &[Import<'_>]) -> String {
+    let missing = some.iter().filter(|import| !others.contains(import));
+    let names: Vec<String> = missing.map(|import| format!("`{import}`")).collect();
+    names.join(", ")
 }
 
 /// Refuses a module that is too large: Envoy compiles it on its main thread, about 0.3 ms per KB.
@@ -119,20 +140,32 @@ mod tests {
             ],
             &[],
         );
-        assert!(imports(&allowed).is_ok());
+        assert!(imports(&allowed, Allowances::AtMost).is_ok());
         for import in [
             ("env", "proxy_invented"),
             ("wasi_snapshot_preview1", "path_open"),
             ("other", "proxy_log"),
         ] {
-            let error = imports(&with_sections(&[("env", "proxy_log"), import], &[]))
-                .unwrap_err()
-                .to_string();
+            let module = with_sections(&[("env", "proxy_log"), import], &[]);
+            let error = imports(&module, Allowances::AtMost).unwrap_err();
+            let error = error.to_string();
             assert!(
                 error.contains(&format!("`{}.{}`", import.0, import.1)),
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn it_allows_nothing_that_the_filter_does_not_use() {
+        let wasi = WASI.map(|name| ("wasi_snapshot_preview1", name));
+        let all = [&PROXY.map(|name| ("env", name))[..], &wasi].concat();
+        assert!(imports(&with_sections(&all, &[]), Allowances::AllUsed).is_ok());
+        let fewer = with_sections(&all[1..], &[]);
+        assert!(imports(&fewer, Allowances::AtMost).is_ok());
+        let error = imports(&fewer, Allowances::AllUsed).unwrap_err();
+        let first = format!("it does not import `env.{}`;", PROXY[0]);
+        assert!(error.to_string().starts_with(&first), "{error}");
     }
 
     #[test]

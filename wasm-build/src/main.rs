@@ -17,6 +17,7 @@ mod unreached;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use check::Allowances;
 use clap::Parser;
 use policy_engine::wire::{MANIFEST_SECTION, ModuleManifest, VERSION};
 use wasm_build::compile::{Target, Workspace};
@@ -45,6 +46,16 @@ struct Arguments {
     max_bytes: usize,
 }
 
+/// The lists of what filters may import are those of the filter that is shipped; another one may
+/// import less.
+fn allowances(name: &str) -> Allowances {
+    if name == SHIPPED {
+        Allowances::AllUsed
+    } else {
+        Allowances::AtMost
+    }
+}
+
 /// The module with its own description in it.
 fn described(module: Vec<u8>, name: &str) -> Result<Vec<u8>> {
     let manifest = ModuleManifest {
@@ -67,11 +78,13 @@ fn main() -> Result<()> {
         let built = workspace.build(name, Target::Wasi)?;
         let module = module::keep_exports(&built, check::is_needed_export)
             .and_then(|module| unreached::emptied(&module))
-            .and_then(|module| check::imports(&module).map(|()| module))
+            .and_then(|module| check::imports(&module, allowances(name)).map(|()| module))
             .and_then(|module| described(module, name))
             .and_then(|module| check::size(&module, arguments.max_bytes).map(|()| module))
             .with_context(|| format!("the module of `{name}` must not be used"))?;
-        modules.push((Entry::of(name, &module), module));
+        let imports = module::imports(&module)?;
+        let imports = imports.iter().map(ToString::to_string).collect();
+        modules.push((Entry::of(name, &module).importing(imports), module));
     }
     let manifest = Manifest::write(&out_dir, &modules)?;
     manifest.print(&out_dir);

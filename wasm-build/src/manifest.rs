@@ -25,6 +25,10 @@ pub struct Entry {
     pub bytes: usize,
     /// The path of its file, from the manifest's folder.
     pub file: String,
+    /// Everything that the module wants of its host, as `module.name`, in order; absent where all
+    /// of it comes with the module.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub imports: Option<Vec<String>>,
 }
 
 impl Entry {
@@ -36,6 +40,17 @@ impl Entry {
             sha256: hex::encode(Sha256::digest(module)),
             bytes: module.len(),
             file: format!("{name}.wasm"),
+            imports: None,
+        }
+    }
+
+    /// The same module with what it wants of its host.
+    #[must_use]
+    pub fn importing(self, mut imports: Vec<String>) -> Self {
+        imports.sort();
+        Self {
+            imports: Some(imports),
+            ..self
         }
     }
 
@@ -100,5 +115,8 @@ mod tests {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         assert_eq!((entry.bytes, entry.file.as_str()), (3, "mcp-filter.wasm"));
+        let entry = entry.importing(vec!["env.b".into(), "env.a".into()]);
+        let written = serde_json::to_value(&entry).unwrap();
+        assert_eq!(written["imports"], serde_json::json!(["env.a", "env.b"]));
     }
 }

@@ -1,6 +1,8 @@
 //! As much of the WebAssembly binary format (core specification 2.0, section 5) as is needed to
 //! read a module's imports, to drop exports and to put functions in the place of others.
 
+use std::fmt;
+
 use anyhow::{Context as _, Result, bail};
 
 const PREAMBLE: &[u8] = b"\0asm\x01\0\0\0";
@@ -14,6 +16,12 @@ const CODE_SECTION: u8 = 10;
 pub(crate) struct Import<'a> {
     pub(crate) module: &'a str,
     pub(crate) name: &'a str,
+}
+
+impl fmt::Display for Import<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}.{}", self.module, self.name)
+    }
 }
 
 /// The imports of a module.

@@ -48,11 +48,10 @@ pub struct Policy(TextPolicy);
 
 #[wasm_bindgen]
 impl Policy {
-    /// Decides about one call. `now` is the time of day in nanoseconds since the Unix epoch. Throws
-    /// an `Error` whose `cause` is `Fault[]` where the call cannot be read.
+    /// Decides about one call. `now` is the time of day in nanoseconds since the Unix epoch.
     ///
     /// # Errors
-    /// The call cannot be read.
+    /// Throws an `Error` where the call cannot be read; its `cause` is `Fault[]`.
     pub fn decide(
         &self,
         #[wasm_bindgen(unchecked_param_type = "Call")] call: &JsValue,
@@ -66,10 +65,9 @@ impl Policy {
     }
 
     /// The policy in force for a tool, by its name at an endpoint, with the rule behind each field.
-    /// Throws an `Error` whose `cause` is `Fault[]` where there is no such tool.
     ///
     /// # Errors
-    /// There is no such tool.
+    /// Throws an `Error` where there is no such tool; its `cause` is `Fault[]`.
     #[wasm_bindgen(unchecked_return_type = "Record<string, unknown>")]
     pub fn explain(&self, endpoint: &str, tool: &str) -> Result<JsValue, JsValue> {
         let explanation = self.0.explain(endpoint, tool);
@@ -85,11 +83,10 @@ extern "C" {
 }
 
 /// Compiles the configuration of a filter: JSON in UTF-8, alone or with lists of tools, as the
-/// control plane sends it. Throws an `Error` whose `cause` is `Fault[]`: everything that is wrong
-/// with it.
+/// control plane sends it.
 ///
 /// # Errors
-/// Everything that is wrong with it.
+/// Throws an `Error` whose `cause` is `Fault[]`: everything that is wrong with it.
 #[wasm_bindgen]
 pub fn compile(configuration: &[u8]) -> Result<Policy, JsValue> {
     match TextPolicy::compile(configuration) {

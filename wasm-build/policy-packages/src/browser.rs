@@ -17,6 +17,8 @@ pub(crate) fn write(module: Vec<u8>, folder: &Path) -> Result<Vec<u8>> {
         .input_bytes(NAME, module)
         .web(true)?
         .typescript(true)
+        // A page says `await init()`, and the module is found beside the code.
+        .omit_default_module_path(false)
         .generate(folder)?;
     let package = json!({
         "name": "@portcullis/policy-engine",

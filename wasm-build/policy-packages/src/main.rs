@@ -49,7 +49,7 @@ fn main() -> Result<()> {
         .context("`policy-browser` makes no package")?;
 
     let modules = [
-        (Entry::of(NAME, &component), component),
+        (Entry::of(NAME, &component).importing(Vec::new()), component),
         (
             Entry::of(BROWSER, &browser).in_file(format!("{BROWSER}/{NAME}_bg.wasm")),
             browser,

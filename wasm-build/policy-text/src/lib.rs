@@ -24,6 +24,8 @@ mod call;
 mod counts;
 mod decision;
 
+use std::fmt::Display;
+
 use policy_engine::settlement::Settled;
 use policy_engine::wire::travel;
 use policy_engine::{
@@ -48,14 +50,16 @@ pub struct TextPolicy(Policy);
 
 impl TextPolicy {
     /// Compiles the configuration of a filter: a `FilterConfig` as JSON, alone or with the lists of
-    /// tools that travel beside it.
+    /// tools that travel beside it, as Envoys are sent them or as the control plane shows them.
     ///
     /// # Errors
     /// Everything that is wrong with it; or one fault without a place, where it cannot be read.
     pub fn compile(configuration: &[u8]) -> Result<Self, Vec<Fault>> {
         let mut schemas = SchemaCache::new();
-        let config = travel::decode(configuration, &mut schemas)
-            .map_err(|error| vec![fault("", error.to_string())])?;
+        let unreadable = |error: &dyn Display| vec![fault("", error.to_string())];
+        let shown = texts_shown(configuration).map_err(|error| unreadable(&error))?;
+        let config = travel::decode(shown.as_deref().unwrap_or(configuration), &mut schemas)
+            .map_err(|error| unreadable(&error))?;
         match compile(&config, &mut schemas) {
             Ok(policy) => Ok(Self(policy)),
             Err(errors) => Err(errors.into_iter().collect()),
@@ -142,6 +146,16 @@ impl TextPolicy {
         let endpoint = self.0.endpoint(path.as_bytes());
         endpoint.ok_or_else(|| no_endpoint(&self.0))
     }
+}
+
+/// The bytes of a configuration that the control plane shows as JSON: a list of its texts. None
+/// where it is not shown so. In protobuf no such list begins with a bracket.
+fn texts_shown(configuration: &[u8]) -> serde_json::Result<Option<Vec<u8>>> {
+    if !configuration.starts_with(b"[") {
+        return Ok(None);
+    }
+    let texts: Vec<String> = serde_json::from_slice(configuration)?;
+    Ok(Some(travel::of_texts(texts.iter().map(String::as_str))))
 }
 
 fn fault(path: &str, reason: impl Into<String>) -> Fault {

@@ -49,13 +49,18 @@ pub fn encode(config: &FilterConfig) -> Result<Vec<u8>, JsonError> {
     let servers = config.servers.values();
     let lists = servers.filter_map(|server| server.list.as_ref()?.list.as_deref());
     let lists: BTreeMap<&str, &str> = lists.map(|list| (list.name(), list.text())).collect();
-    let texts = || std::iter::once(json.as_str()).chain(lists.values().copied());
-    let room = texts().map(|text| text.len() + MOST_HEAD).sum();
+    let texts = std::iter::once(json.as_str()).chain(lists.values().copied());
+    Ok(of_texts(texts))
+}
+
+/// The bytes of a configuration whose texts are at hand: its JSON, and behind it its lists.
+pub fn of_texts<'t>(texts: impl Iterator<Item = &'t str> + Clone) -> Vec<u8> {
+    let room = texts.clone().map(|text| text.len() + MOST_HEAD).sum();
     let mut bytes = Vec::with_capacity(room);
-    for text in texts() {
+    for text in texts {
         string(&mut bytes, text);
     }
-    Ok(bytes)
+    bytes
 }
 
 /// The most bytes before a text: two tags and two lengths.
