@@ -295,12 +295,8 @@ fn schema_to_blame(
     let Some(explanation) = resolved.policy.explain(tool) else {
         return own;
     };
-    let depth = resolved.policy.limits().max_depth;
-    let fits = resolved.policy.own_schema(tool).is_none_or(|schema| {
-        let arguments = arguments.unwrap_or("{}").as_bytes();
-        schema.validate(arguments, depth).is_ok()
-    });
-    match fits {
+    let arguments = arguments.unwrap_or("{}").as_bytes();
+    match resolved.policy.fits_own_schema(tool, arguments) {
         true => deciding(built, "constraints", &explanation.constraints.rule, None),
         false => own,
     }

@@ -26,14 +26,6 @@ impl CompileErrors {
         }
     }
 
-    /// One thing that is wrong with the whole.
-    pub(crate) fn one(reason: String) -> Self {
-        Self(vec![CompileError {
-            path: String::new(),
-            reason,
-        }])
-    }
-
     /// The errors, one by one.
     pub fn iter(&self) -> std::slice::Iter<'_, CompileError> {
         self.0.iter()

@@ -104,7 +104,7 @@ pub use policy::{Address, BodyLimits, Policy};
 pub use principal::Principal;
 pub use rate::{BucketState, BucketTime, UnixNanos};
 pub use refusal::{Caller, Refusal};
-pub use schema::header_parameters::{ArgumentValue, HeaderParameter};
+pub use schema::header_parameters::{ArgumentValue, HeaderParameter, RepeatedArguments};
 pub use schema::violation::{MOST_VIOLATIONS, Violation, echo};
 pub use schema::{CheckProgress, Invalid, MAX_DEPTH, Schema, Validation};
 pub use schema_cache::SchemaCache;

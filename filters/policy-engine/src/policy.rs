@@ -11,8 +11,8 @@ use crate::ids::{EndpointId, RuleId, ToolId, Trace};
 use crate::method::{self, MessageForm};
 use crate::principal::Principal;
 use crate::refusal::{Caller, Refusal};
-use crate::schema::header_parameters::{self, ArgumentValue, HeaderParameter, Keys};
-use crate::schema::{Invalid, Schema};
+use crate::schema::Invalid;
+use crate::schema::header_parameters::{self, Keys, RepeatedArguments};
 use crate::target::TargetId;
 use crate::tools::{ArgumentsCheck, FlawedTool, Tools};
 use crate::wire::{self, Credentials, Exchange, Validate};
@@ -207,12 +207,17 @@ impl Policy {
         rule.flat_map(|rule| self.tools.matched_by(rule))
     }
 
-    /// The schema that the tool's server lists, as far as the engine can check it.
+    /// Whether arguments fit the schema that the tool's server lists, where there is one that the
+    /// engine can check.
     #[must_use]
-    pub fn own_schema(&self, tool: ToolId) -> Option<&Schema> {
-        let (_, listed) = self.tools.place(tool)?;
-        let own = listed.schema.as_ref()?.schema.as_ref()?;
-        own.compiled().ok().map(|schema| &**schema)
+    pub fn fits_own_schema(&self, tool: ToolId, arguments: &[u8]) -> bool {
+        let own = self.tools.place(tool);
+        let own = own.and_then(|(_, listed)| listed.schema.as_ref()?.schema.as_ref());
+        own.filter(|own| own.is_sound()).is_none_or(|own| {
+            let compiled = own.compiled();
+            let fits = compiled.schema.validate(arguments, self.limits.max_depth);
+            fits.is_ok()
+        })
     }
 
     /// The tools of lists that travel beside the configuration whose arguments are to be checked
@@ -334,26 +339,26 @@ impl Policy {
     #[must_use]
     pub fn repeats_arguments(&self, tool: ToolId) -> bool {
         let tool = self.tools.get(tool);
-        tool.is_some_and(|tool| !tool.headers().is_empty())
+        tool.is_some_and(|tool| tool.naming_headers().is_some())
     }
 
     /// The arguments that the call's headers must repeat, with what the call says there, once they
-    /// have been read as JSON. None where the tool's schema names no header.
+    /// have been read as JSON; none where the tool's schema names no header.
     ///
     /// # Errors
     /// [`Refusal::BadArguments`] where nothing is checked, and not everyone would read the same.
-    pub fn header_parameters<'p, 'a>(
-        &'p self,
+    pub fn header_parameters<'a>(
+        &self,
         tool: ToolId,
         principal: &Principal,
         arguments: Arguments<'a>,
-    ) -> Result<Vec<(&'p HeaderParameter, ArgumentValue<'a>)>, Refusal> {
-        let Some(tool) = self.tools.get(tool) else {
-            return Ok(Vec::new());
+    ) -> Result<RepeatedArguments<'a>, Refusal> {
+        let tool = self.tools.get(tool);
+        let naming = tool.and_then(|tool| Some((tool, tool.naming_headers()?)));
+        let Some((tool, schema)) = naming else {
+            return Ok(RepeatedArguments::default());
         };
-        if tool.headers().is_empty() {
-            return Ok(Vec::new());
-        }
+        let schema = schema.compiled();
         let raw: &[u8] = match arguments {
             Arguments::Raw(raw) => raw,
             Arguments::Absent | Arguments::NotRead => b"{}",
@@ -363,13 +368,17 @@ impl Policy {
         } else {
             Keys::Unchecked
         };
-        let values = header_parameters::values(tool.headers(), raw, keys).map_err(|violation| {
-            Refusal::BadArguments {
+        let named = schema.header_parameters.as_deref();
+        match header_parameters::values(named.unwrap_or_default(), raw, keys) {
+            Ok(values) => Ok(RepeatedArguments {
+                schema: Some(schema),
+                values,
+            }),
+            Err(violation) => Err(Refusal::BadArguments {
                 tool: tool.name().to_owned(),
                 violations: vec![violation],
-            }
-        })?;
-        Ok(tool.headers().iter().zip(values).collect())
+            }),
+        }
     }
 
     /// The policy in force for a tool, with the rule behind each field; none where the id is of

@@ -10,8 +10,6 @@ mod tree;
 mod validate;
 pub(crate) mod violation;
 
-use std::sync::Arc;
-
 use json_reader::{Input, Scanner};
 use serde_json::value::RawValue;
 
@@ -28,7 +26,20 @@ pub const MAX_DEPTH: u32 = 256;
 #[derive(Debug)]
 pub struct Schema {
     tree: tree::Tree,
-    header_parameters: Arc<[HeaderParameter]>,
+}
+
+/// All that is found out about a schema by compiling it.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    /// The validator; where the schema has faults, one that nothing fits.
+    pub(crate) schema: Schema,
+    /// The properties that clients repeat in headers, as far as faults leave any; nothing where the
+    /// schema is larger than one may be, and not read to its end.
+    pub(crate) header_parameters: Option<Vec<HeaderParameter>>,
+    /// Everything that is wrong with it, or that the engine does not check yet.
+    pub(crate) faults: Option<CompileErrors>,
+    /// The most bytes that all of this takes on the heap of a program of 64 bits.
+    pub(crate) weight: usize,
 }
 
 /// Why an instance is refused.
@@ -58,11 +69,8 @@ impl Schema {
     /// # Errors
     /// Everything that is wrong with it, or that the engine does not check yet.
     pub fn compile(text: &RawValue) -> Result<Self, CompileErrors> {
-        Self::compile_text(text.get())
-    }
-
-    pub(crate) fn compile_text(text: &str) -> Result<Self, CompileErrors> {
-        compile::compile(text)
+        let compiled = Compiled::of(text.get());
+        compiled.faults.map_or(Ok(compiled.schema), Err)
     }
 
     /// Checks the bytes of one JSON value: whether they can be read, and whether they fit.
@@ -92,15 +100,11 @@ impl Schema {
     ) -> CheckProgress {
         validation.read_on(&self.tree, scanner, input, MoreBytes::MayCome)
     }
+}
 
-    /// The properties that clients repeat in headers.
-    pub(crate) fn header_parameters(&self) -> &Arc<[HeaderParameter]> {
-        &self.header_parameters
-    }
-
-    /// The properties that clients repeat in headers, by the text of a schema; nothing where it is
-    /// larger than a schema may be, and not read to its end.
-    pub(crate) fn header_parameters_of(text: &str) -> Option<Arc<[HeaderParameter]>> {
-        compile::header_parameters(text)
+impl Compiled {
+    /// Compiles the schema of this text.
+    pub(crate) fn of(text: &str) -> Self {
+        compile::compile(text)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 
-use crate::known_schema::KnownSchema;
+use crate::known_schema::{KnownSchema, SchemaRoom};
 use crate::tool_list::{InvalidToolList, ListedSchema, ListedTool, ToolList, text};
 
 /// Schemas by their text and lists of tools by their name, kept for as long as any policy uses
@@ -17,16 +17,14 @@ use crate::tool_list::{InvalidToolList, ListedSchema, ListedTool, ToolList, text
 pub struct SchemaCache {
     schemas: BTreeMap<Arc<str>, Weak<KnownSchema>>,
     lists: BTreeMap<Arc<str>, Weak<ToolList>>,
+    room: SchemaRoom,
 }
 
 impl SchemaCache {
     /// Makes a cache that knows no schema yet.
     #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            schemas: BTreeMap::new(),
-            lists: BTreeMap::new(),
-        }
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// How many schemas are in use.
@@ -94,7 +92,7 @@ impl SchemaCache {
         let name = text::name(text).ok_or("it has no name")?;
         match self.list(name) {
             Some(list) => Ok(list),
-            None => text::read(text).map(|list| self.keep(list)),
+            None => text::read(text, &self.room).map(|list| self.keep(list)),
         }
     }
 
@@ -104,13 +102,13 @@ impl SchemaCache {
         list
     }
 
-    /// The schema of this text, which is compiled when it is first needed.
+    /// The schema of this text, which is compiled when it is needed.
     pub(crate) fn schema(&mut self, text: &str) -> Arc<KnownSchema> {
         if let Some(known) = self.schemas.get(text).and_then(Weak::upgrade) {
             return known;
         }
         let text: Arc<str> = text.into();
-        let schema = Arc::new(KnownSchema::new(Arc::clone(&text).into()));
+        let schema = Arc::new(KnownSchema::new(Arc::clone(&text).into(), &self.room));
         self.schemas.insert(text, Arc::downgrade(&schema));
         schema
     }
@@ -129,7 +127,7 @@ mod tests {
     fn it_knows_a_schema_by_its_text_while_somebody_uses_it() {
         let mut cache = SchemaCache::new();
         let first = cache.schema(r#"{"type":"object"}"#);
-        assert!(first.compiled().is_ok());
+        assert!(first.is_sound());
         let again = cache.schema(r#"{"type":"object"}"#);
         assert!(Arc::ptr_eq(&first, &again));
         let other = cache.schema(r#"{"type":"array"}"#);

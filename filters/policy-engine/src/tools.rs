@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 use crate::compile_error::{CompileError, CompileErrors, join};
 use crate::explain::Explanation;
 use crate::ids::{RuleId, ToolId};
+use crate::known_schema::KnownSchema;
 use crate::target::Targets;
 use crate::text_part::TextPart;
 use crate::tool_list::{ListedTool, ToolList};
@@ -217,7 +218,7 @@ impl Tools {
             let schema = tool.schema.as_ref();
             let is_sound = schema.is_none_or(|listed| {
                 let schema = listed.schema.as_ref();
-                schema.is_some_and(|schema| schema.compiled().is_ok())
+                schema.is_some_and(KnownSchema::is_sound)
             });
             if !is_sound {
                 candidates.insert(id, ());

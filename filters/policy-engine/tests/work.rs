@@ -77,6 +77,23 @@ fn it_compares_arrays_and_objects_with_choices_under_the_budget() {
 }
 
 #[test]
+fn it_passes_names_that_another_object_of_the_schema_spells_so_in_few_steps() {
+    let properties = |letter: char| -> serde_json::Map<String, serde_json::Value> {
+        let names = (0..4_000).map(|number| (format!("{letter}{number}"), json!({})));
+        names.collect()
+    };
+    let schema = schema(
+        &json!({"properties": {"here": {"properties": properties('a')},
+            "there": {"properties": properties('A')}}})
+        .to_string(),
+    );
+    let instance = json!({"here": properties('A')}).to_string();
+    let (outcome, steps) = steps(&schema, &instance);
+    assert_eq!(outcome, Ok(()));
+    assert!(steps < 200 * instance.len() as u64, "{steps} steps");
+}
+
+#[test]
 fn it_compares_long_numbers_with_bounds_in_few_steps() {
     let bounds = schema(
         r#"{"minimum":-1,"exclusiveMinimum":-2,"maximum":2,"exclusiveMaximum":3,"multipleOf":7}"#,

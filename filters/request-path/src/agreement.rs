@@ -2,7 +2,7 @@
 //! Validation").
 
 use mcp_message::{Capability, Era, Kind, MODERN, Member, Message, header_text};
-use policy_engine::{ArgumentValue, HeaderParameter, echo};
+use policy_engine::{ArgumentValue, HeaderParameter, RepeatedArguments, echo};
 
 use crate::answer::Answer;
 use crate::head::Announced;
@@ -76,7 +76,7 @@ pub(crate) fn check_names(
 /// Compares the arguments that headers of a call on the modern era must repeat with those headers.
 pub(crate) fn check_parameters(
     announced: &Announced,
-    parameters: &[(&HeaderParameter, ArgumentValue<'_>)],
+    parameters: &RepeatedArguments<'_>,
 ) -> Result<(), Answer> {
     parameters
         .iter()

@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use key_folding::read_loosely;
 
-use super::Schema;
 use super::header_parameters::HeaderParameter;
 use super::json::Json;
 use super::texts::{NumberedTexts, SortedTexts};
 use super::tree::{Kinds, Node, NodeId, Tree};
+use super::{Compiled, Schema};
 use crate::compile_error::{CompileError, CompileErrors, join};
 use draft::Draft;
 use place::Place;
@@ -29,39 +29,44 @@ const MOST_PARTS: usize = 10_000;
 /// How many faults of one schema are told.
 const MOST_ERRORS: usize = 20;
 
-pub(super) fn compile(text: &str) -> Result<Schema, CompileErrors> {
+/// The compiled form of a schema takes at most so many bytes for each byte of its text, and for
+/// each part, on the heap of a program of 64 bits. Most of it is nodes, and names, which are there
+/// in up to three ways of writing.
+const BYTES_OF_BYTE: usize = 4;
+const BYTES_OF_PART: usize = 448;
+
+/// A schema with faults leaves these, which weigh no more than so many parts.
+const PARTS_LEFT: usize = 200;
+
+pub(super) fn compile(text: &str) -> Compiled {
+    let refused = |reason| {
+        let mut compiler = Compiler::new(&Json::Null, 0);
+        compiler.note(&Place::Root, reason);
+        compiler.finish()
+    };
     if text.len() > MOST_BYTES {
-        return Err(CompileErrors::one(format!(
+        let reason = format!(
             "has {} bytes, more than the {MOST_BYTES} that a schema may have; \
              leave parts of it out",
             text.len()
-        )));
+        );
+        return Compiled {
+            header_parameters: None,
+            ..refused(reason)
+        };
     }
     step_count::count(text.len());
-    let document = Json::parse(text)
-        .map_err(|bad| CompileErrors::one(format!("not a JSON document: {bad}")))?;
-    filled(&document, None).finish()
-}
-
-/// The properties of a schema that clients repeat in headers, even if the engine cannot check all
-/// of the schema: none where it is no JSON, nothing where it is larger than a schema may be.
-pub(super) fn header_parameters(text: &str) -> Option<Arc<[HeaderParameter]>> {
-    if text.len() > MOST_BYTES {
-        return None;
+    match Json::parse(text) {
+        Ok(document) => filled(&document, text.len(), None).finish(),
+        Err(bad) => refused(format!("not a JSON document: {bad}")),
     }
-    step_count::count(text.len());
-    let Ok(document) = Json::parse(text) else {
-        return Some(Arc::default());
-    };
-    let read = filled(&document, None);
-    (!read.is_too_large()).then(|| read.header_parameters.into())
 }
 
 /// A compiler that has read the whole document, and has noted where the node that is sought comes
 /// from. Once in the module: reading costs no caller.
 #[inline(never)]
-fn filled(document: &Json, sought: Option<NodeId>) -> Compiler<'_> {
-    let mut compiler = Compiler::new(document);
+fn filled(document: &Json, bytes: usize, sought: Option<NodeId>) -> Compiler<'_> {
+    let mut compiler = Compiler::new(document, bytes);
     compiler.sought = sought;
     compiler.reserve_references();
     compiler.fill_reserved();
@@ -71,6 +76,8 @@ fn filled(document: &Json, sought: Option<NodeId>) -> Compiler<'_> {
 /// A schema on its way to becoming a tree.
 struct Compiler<'a> {
     document: &'a Json,
+    /// The bytes of its text.
+    bytes: usize,
     dialect: Dialect,
     nodes: Vec<Node>,
     /// The parts so far, of which there may be [`MOST_PARTS`]: beyond them nothing more is read.
@@ -101,9 +108,10 @@ enum Dialect {
 impl<'a> Compiler<'a> {
     const ROOT: NodeId = NodeId(1);
 
-    fn new(document: &'a Json) -> Self {
+    fn new(document: &'a Json, bytes: usize) -> Self {
         Self {
             document,
+            bytes,
             dialect: Dialect::Current,
             nodes: vec![Node::with_kinds(Kinds::ALL)],
             parts: 0,
@@ -272,31 +280,45 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn finish(mut self) -> Result<Schema, CompileErrors> {
-        if self.is_too_large() {
-            return Err(CompileErrors::one(format!(
+    fn finish(mut self) -> Compiled {
+        let is_too_large = self.is_too_large();
+        if is_too_large {
+            self.errors.clear();
+            let reason = format!(
                 "has more than {MOST_PARTS} subschemas, values of `enum` and `const`, names in \
                  `required`, and names on the ways to properties with a header; leave some of \
                  them out"
-            )));
-        }
-        if let Err((id, reason)) = links::check(&self.nodes) {
-            let path = filled(self.document, Some(id)).found;
+            );
+            self.note(&Place::Root, reason);
+        } else if let Err((id, reason)) = links::check(&self.nodes) {
+            let path = filled(self.document, self.bytes, Some(id)).found;
             let reason = reason.to_owned();
             self.errors.push(CompileError { path, reason });
         }
-        CompileErrors::check(self.errors)?;
+        let faults = CompileErrors::check(self.errors).err();
+        let parts = match faults {
+            None => self.parts,
+            Some(_) => self.parts.min(PARTS_LEFT),
+        };
+        let weight = BYTES_OF_BYTE * self.bytes + BYTES_OF_PART * (1 + parts);
         let mut tree = Tree {
             nodes: self.nodes,
             root: Self::ROOT,
             spellings: SortedTexts::EMPTY,
         };
-        tree.spellings = spellings(&tree.nodes);
-        links::shorten(&mut tree);
-        Ok(Schema {
-            tree,
-            header_parameters: self.header_parameters.into(),
-        })
+        if faults.is_some() {
+            // Nothing fits a node that is not there.
+            tree.nodes = Vec::new();
+        } else {
+            tree.spellings = spellings(&tree.nodes);
+            links::shorten(&mut tree);
+        }
+        Compiled {
+            schema: Schema { tree },
+            header_parameters: (!is_too_large).then_some(self.header_parameters),
+            faults,
+            weight,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use json_reader::{decoded, is_number};
 
+use super::Compiled;
 use super::decimal::Decimal;
 
 pub(crate) use search::{Keys, values};
@@ -110,6 +111,24 @@ impl<'a> ArgumentValue<'a> {
             Self::Text(text) => Some(text),
             Self::Number(text) | Self::Boolean(text) => Some(text),
         }
+    }
+}
+
+/// The arguments of a call that its headers must repeat.
+#[derive(Debug, Default)]
+pub struct RepeatedArguments<'a> {
+    /// The schema that names them; none where nothing does.
+    pub(crate) schema: Option<Arc<Compiled>>,
+    /// Their values, in the order of the schema.
+    pub(crate) values: Vec<ArgumentValue<'a>>,
+}
+
+impl<'a> RepeatedArguments<'a> {
+    /// Each with what the call says there.
+    pub fn iter(&self) -> impl Iterator<Item = (&HeaderParameter, &ArgumentValue<'a>)> {
+        let schema = self.schema.as_deref();
+        let named = schema.and_then(|schema| schema.header_parameters.as_deref());
+        named.unwrap_or_default().iter().zip(&self.values)
     }
 }
 

@@ -75,4 +75,9 @@ impl NumberedTexts {
         count(1);
         *self.0.entry(text.to_owned()).or_insert(next)
     }
+
+    /// The numbers in the order of their texts.
+    pub(super) fn into_numbers(self) -> Vec<usize> {
+        self.0.into_values().collect()
+    }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{ListedSchema, ListedTool, ToolList};
-use crate::known_schema::KnownSchema;
+use crate::known_schema::{KnownSchema, SchemaRoom};
 use crate::text_part::TextPart;
 
 const PART: char = '\t';
@@ -54,7 +54,7 @@ pub(crate) fn name(text: &[u8]) -> Option<&str> {
 ///
 /// # Errors
 /// The fault that it has.
-pub(crate) fn read(text: &[u8]) -> Result<ToolList, &'static str> {
+pub(crate) fn read(text: &[u8], room: &SchemaRoom) -> Result<ToolList, &'static str> {
     step_count::count(text.len());
     let text: Arc<str> = std::str::from_utf8(text)
         .map_err(|_| "it is not UTF-8")?
@@ -65,7 +65,10 @@ pub(crate) fn read(text: &[u8]) -> Result<ToolList, &'static str> {
     let name = lines.next().unwrap_or_default();
     let mut at = name.len();
     let mut tools: Vec<ListedTool> = Vec::new();
-    let mut known = Known::new();
+    let mut known = Known {
+        room,
+        by_place: Vec::new(),
+    };
     for line in lines {
         at += 1;
         let tool = tool(&text, line, at, schemas, &mut known);
@@ -78,9 +81,13 @@ pub(crate) fn read(text: &[u8]) -> Result<ToolList, &'static str> {
     Ok(list.with_text(text))
 }
 
-/// The schemas of a list in the order of their places, which is nearly that of the lines: tools
-/// whose lines name one place share what is compiled of it.
-type Known = Vec<((usize, usize), Arc<KnownSchema>)>;
+/// The schemas of a list.
+struct Known<'r> {
+    room: &'r SchemaRoom,
+    /// In the order of their places, which is nearly that of the lines: tools whose lines name one
+    /// place share what is compiled of it.
+    by_place: Vec<((usize, usize), Arc<KnownSchema>)>,
+}
 
 /// The tool of a line, which begins `at` a place of the text; the texts of schemas begin at
 /// `schemas`.
@@ -89,7 +96,7 @@ fn tool(
     line: &str,
     at: usize,
     schemas: usize,
-    known: &mut Known,
+    known: &mut Known<'_>,
 ) -> Option<ListedTool> {
     let mut parts = line.split(PART);
     let name = parts.next()?;
@@ -100,12 +107,14 @@ fn tool(
             let mut place = || schemas.checked_add(parts.next()?.parse().ok()?);
             let (from, to) = (place()?, place()?);
             let schema = TextPart::of(text, from..to)?;
-            let place = known.binary_search_by(|(place, _)| place.cmp(&(from, to)));
+            let by_place = &mut known.by_place;
+            let place = by_place.binary_search_by(|(place, _)| place.cmp(&(from, to)));
             let place = place.unwrap_or_else(|free| {
-                known.insert(free, ((from, to), Arc::new(KnownSchema::new(schema))));
+                let schema = Arc::new(KnownSchema::new(schema, known.room));
+                by_place.insert(free, ((from, to), schema));
                 free
             });
-            let (_, schema) = known.get(place)?;
+            let (_, schema) = by_place.get(place)?;
             Some(ListedSchema {
                 hash: TextPart::of(text, at..at + hash.len())?,
                 schema: Some(Arc::clone(schema)),
@@ -139,7 +148,7 @@ mod tests {
             "name\na\t1\t0\t4\nb\u{e9}\nc\t1\t0\t4\nd\t2\t4\t8\n\n{\n\n}true"
         );
         assert_eq!(name(text.as_bytes()), Some("name"));
-        let read = read(text.as_bytes()).unwrap();
+        let read = read(text.as_bytes(), &SchemaRoom::default()).unwrap();
         assert_eq!(read.name(), "name");
         let read = read.tools().iter().map(|tool| {
             let schema = tool.schema.as_ref();
@@ -167,7 +176,7 @@ mod tests {
             (b"list\na\na\n\n", unordered),
         ] {
             assert_eq!(
-                read(text).unwrap_err(),
+                read(text, &SchemaRoom::default()).unwrap_err(),
                 expected,
                 "{:?}",
                 text.escape_ascii()

@@ -57,7 +57,6 @@ pub(crate) fn merge(tools: &Tools, server: &ServerTools, listed: &ListedTool) ->
         validate,
         own,
         constraints,
-        headers: OnceLock::new(),
         limits: limits()
             .map(|(rule, limit)| of_tool(&server.name, tool, rule, limit))
             .collect(),

@@ -9,16 +9,16 @@ use crate::candidates::Candidates;
 use crate::decision::Limit;
 use crate::explain::Explanation;
 use crate::ids::{RuleId, Trace};
+use crate::known_schema::KnownSchema;
 use crate::principal::{Access, Principal};
-use crate::schema::header_parameters::HeaderParameter;
+use crate::schema::Invalid;
 use crate::schema::violation::{MOST_VIOLATIONS, Violation};
-use crate::schema::{Invalid, Schema};
 use crate::target::TargetId;
 use crate::tool_list::ListedSchema;
 use crate::wire::Validate;
 
-/// A schema that judges calls. It is compiled when the first call asks for that which may pass so
-/// far: callers without rights have nothing compiled.
+/// A schema that judges calls. It is compiled when a call asks for that which may pass so far:
+/// callers without rights have nothing compiled.
 #[derive(Clone, Debug)]
 pub(crate) struct Judge {
     pub(super) schema: ListedSchema,
@@ -27,9 +27,10 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    /// The validator; nothing where there is none: then calls are refused that it would judge.
-    fn compiled(&self) -> Option<&Arc<Schema>> {
-        self.schema.schema.as_ref()?.compiled().ok()
+    /// Whether there is a validator; if not, calls are refused that it would judge.
+    fn is_sound(&self) -> bool {
+        let known = self.schema.schema.as_ref();
+        known.is_some_and(KnownSchema::is_sound)
     }
 
     /// Whether it judges even calls of which nothing is checked: a tool's own schema that is not
@@ -37,21 +38,20 @@ impl Judge {
     #[inline(never)]
     fn judges_all(&self) -> bool {
         let known = self.schema.schema.as_ref();
-        self.rule.is_none() && known.is_some_and(|known| known.header_parameters().is_none())
+        self.rule.is_none() && known.is_some_and(KnownSchema::is_too_large)
     }
 
     /// Why there is no validator.
     #[inline(never)]
     fn flaw(&self) -> Option<SchemaFlaw> {
-        let errors = match self.schema.schema.as_ref().map(|known| known.compiled()) {
-            Some(Ok(_)) => return None,
-            Some(Err(errors)) => Some(errors.clone()),
-            None => None,
-        };
+        if self.is_sound() {
+            return None;
+        }
+        let known = self.schema.schema.as_ref();
         Some(SchemaFlaw {
             hash: self.schema.hash.clone(),
             rule: self.rule.clone(),
-            errors,
+            errors: known.and_then(|known| known.compiled().faults.clone()),
         })
     }
 }
@@ -70,8 +70,6 @@ pub(crate) struct ToolPolicy {
     pub(super) own: Option<Judge>,
     /// The operator's schema, laid over it.
     pub(crate) constraints: Candidates<Option<Judge>>,
-    /// The arguments that clients repeat in headers, once a call has asked.
-    pub(super) headers: OnceLock<Arc<[HeaderParameter]>>,
     pub(crate) limits: Vec<Limit>,
     /// The policy as people read it, once somebody has asked.
     pub(super) explanation: OnceLock<Box<Explanation>>,
@@ -100,26 +98,11 @@ impl ToolPolicy {
         self.validate.all().all(|one| one.value == Validate::Off)
     }
 
-    /// The arguments that clients repeat in headers, by the tool's own schema.
-    pub(crate) fn headers(&self) -> &[HeaderParameter] {
-        let headers = self.headers.get();
-        headers.unwrap_or_else(|| self.find_headers())
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn find_headers(&self) -> &Arc<[HeaderParameter]> {
-        self.headers.get_or_init(|| {
-            let own = self.own.as_ref();
-            let own = own.and_then(|own| own.schema.schema.as_ref());
-            if let Some(own) = own.filter(|_| !self.is_never_checked()) {
-                let _ = own.compiled();
-            }
-            // Headers are compared also where nothing is checked, or cannot be: a server may read
-            // the one or the other.
-            let headers = own.and_then(|own| own.header_parameters());
-            headers.map_or_else(Arc::default, Arc::clone)
-        })
+    /// The tool's own schema, where it names arguments that clients repeat in headers. They are
+    /// compared even where nothing is checked: a server may read the one or the other.
+    pub(crate) fn naming_headers(&self) -> Option<&Arc<KnownSchema>> {
+        let own = self.own.as_ref()?.schema.schema.as_ref();
+        own.filter(|own| own.names_headers())
     }
 
     /// The faults of all the schemas that judge somebody's calls. Compiles them.
@@ -143,22 +126,22 @@ impl ToolPolicy {
     /// Whether a caller's arguments are to be checked and cannot be: then every call is refused.
     #[inline(never)]
     pub(crate) fn is_uncheckable(&self, principal: &Principal) -> bool {
-        self.wanted(principal)
-            .any(|schema| schema.compiled().is_none())
+        self.wanted(principal).any(|schema| !schema.is_sound())
     }
 
     /// The schemas that judge a caller's arguments; none where nothing is to be checked, or not
     /// everything can be.
-    fn schemas(&self, principal: &Principal) -> impl Iterator<Item = &Arc<Schema>> {
+    fn schemas(&self, principal: &Principal) -> impl Iterator<Item = &Arc<KnownSchema>> {
         let is_uncheckable = self.is_uncheckable(principal);
-        let wanted = self.wanted(principal).filter_map(Judge::compiled);
+        let wanted = self.wanted(principal);
+        let wanted = wanted.filter_map(|schema| schema.schema.schema.as_ref());
         wanted.filter(move |_| !is_uncheckable)
     }
 
     /// Begins to check a caller's arguments; nothing where no schema asks for them.
     pub(crate) fn begin_check(&self, principal: &Principal) -> Option<ArgumentsCheck> {
         let schema = self.schemas(principal).next()?;
-        Some(ArgumentsCheck::new(Arc::clone(schema)))
+        Some(ArgumentsCheck::new(schema))
     }
 
     pub(crate) fn checks(&self, principal: &Principal) -> bool {
@@ -178,7 +161,7 @@ impl ToolPolicy {
         for schema in self.schemas(principal) {
             let said = match check.take_if(|check| check.is_done_by(schema)) {
                 Some(check) => check.into_outcome(),
-                None => schema.validate(arguments, max_depth),
+                None => schema.compiled().schema.validate(arguments, max_depth),
             };
             match said {
                 Ok(()) => {}

@@ -65,7 +65,10 @@ pub(super) fn header_parameter(
                     ),
                 );
             } else {
-                compiler.header_parameters.push(parameter);
+                // In the order of their paths, in which a call's arguments are searched.
+                let known = &mut compiler.header_parameters;
+                let place = known.partition_point(|known| known.path() < parameter.path());
+                known.insert(place, parameter);
             }
         }
     }

@@ -246,7 +246,11 @@ impl Draft {
             }));
         }
         if !self.properties.is_empty() || self.additional != Additional::Fits(NodeId::ANYTHING) {
-            node.object = Some(Box::new(ObjectRules::new(self.properties, self.additional)));
+            node.object = Some(Box::new(ObjectRules::new(
+                self.properties,
+                self.by_name.into_numbers(),
+                self.additional,
+            )));
         }
         if !self.more.is_empty() {
             let only_group = self.more.choices.is_empty()

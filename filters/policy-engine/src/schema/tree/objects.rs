@@ -51,15 +51,26 @@ enum Index {
     /// The names are compared one by one.
     List,
     /// Open addressing; a power of two of places, half of them empty; a property's number plus one,
-    /// or 0.
+    /// or 0. Each name is one of the first [`ObjectRules::PROBED`] places where it may be.
     Table(Vec<u32>),
+    /// The properties' numbers in the order of their names: somebody has chosen names that meet in
+    /// one place of a table.
+    Sorted(Vec<usize>),
 }
 
 impl ObjectRules {
     /// Up to this many names are compared one by one.
     const LISTED: usize = 8;
+    /// So many places of a table are looked at for a name. Of ten thousand names that nobody has
+    /// chosen, one may be some fifty places away from its first.
+    const PROBED: usize = 128;
 
-    pub(in crate::schema) fn new(properties: Vec<Property>, additional: Additional) -> Self {
+    /// `by_name` are the numbers of the properties in the order of their names.
+    pub(in crate::schema) fn new(
+        properties: Vec<Property>,
+        by_name: Vec<usize>,
+        additional: Additional,
+    ) -> Self {
         let required = properties
             .iter()
             .take(64)
@@ -76,7 +87,7 @@ impl ObjectRules {
         let index = if properties.len() <= Self::LISTED {
             Index::List
         } else {
-            Index::Table(table(&properties))
+            table(&properties).map_or(Index::Sorted(by_name), Index::Table)
         };
         Self {
             properties,
@@ -113,6 +124,7 @@ impl ObjectRules {
         }
         self.properties
             .iter()
+            .inspect(|property| count(property.name.len()))
             .find(|property| read_loosely(property.name.as_bytes()) == name)
     }
 
@@ -126,23 +138,31 @@ impl ObjectRules {
         match &self.index {
             Index::List => self.properties.iter().position(has_name),
             Index::Table(places) => probe(places, name)
+                .inspect(|_| count(1))
                 .map_while(|place| places.get(place).filter(|number| **number > 0))
                 .map(|number| *number as usize - 1)
                 .find(|number| self.properties.get(*number).is_some_and(has_name)),
+            Index::Sorted(by_name) => {
+                let name_of = |number: &usize| {
+                    count(1);
+                    self.properties.get(*number).map(|one| one.name.as_bytes())
+                };
+                let place = by_name.binary_search_by(|number| name_of(number).cmp(&Some(name)));
+                by_name.get(place.ok()?).copied()
+            }
         }
     }
 }
 
-fn table(properties: &[Property]) -> Vec<u32> {
+/// The table of these properties; none where one would be too far from its first place.
+fn table(properties: &[Property]) -> Option<Vec<u32>> {
     let mut places = vec![0; (properties.len() * 2).next_power_of_two()];
     for (number, property) in (1..).zip(properties) {
         let free =
             probe(&places, property.name.as_bytes()).find(|place| places.get(*place) == Some(&0));
-        if let Some(place) = free.and_then(|place| places.get_mut(place)) {
-            *place = number;
-        }
+        *places.get_mut(free?)? = number;
     }
-    places
+    Some(places)
 }
 
 /// The places where a name may be, the likeliest first.
@@ -150,24 +170,80 @@ fn probe(places: &[u32], name: &[u8]) -> impl Iterator<Item = usize> + use<> {
     let mask = places.len().saturating_sub(1);
     #[expect(clippy::cast_possible_truncation, reason = "only the low bits count")]
     let first = hash(name) as usize;
-    (0..=mask).map(move |step| first.wrapping_add(step) & mask)
+    (0..ObjectRules::PROBED).map(move |step| first.wrapping_add(step) & mask)
 }
 
 #[cfg(test)]
 mod tests {
+    use step_count::taken_by;
+
     use super::*;
+
+    fn sorted(properties: &[Property]) -> Vec<usize> {
+        let mut by_name: Vec<usize> = (0..properties.len()).collect();
+        by_name.sort_by_key(|number| &properties[*number].name);
+        by_name
+    }
+
+    /// Names of three words whose hashes are the same: the second word undoes the first.
+    fn meeting(count: usize) -> Vec<String> {
+        const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+        let is_text = |word: [u8; 8]| word.iter().all(|byte| matches!(byte, b'!'..=b'~'));
+        let undoing = |first: u64| {
+            let state = (24_u64.rotate_left(23) ^ first).wrapping_mul(MIX);
+            (state.rotate_left(23) ^ u64::from_le_bytes(*b"meetings")).to_le_bytes()
+        };
+        let firsts = (0..).map(|number: u64| format!("{number:08}").into_bytes());
+        let names = firsts.filter_map(|first| {
+            let first: [u8; 8] = first.try_into().ok()?;
+            let second = undoing(u64::from_le_bytes(first));
+            is_text(second).then(|| [first, second, *b"together"].concat())
+        });
+        let names = names.map(|name| String::from_utf8(name).unwrap());
+        names.take(count).collect()
+    }
+
+    #[test]
+    fn it_finds_properties_in_few_steps_however_their_names_were_chosen() {
+        let names = meeting(300);
+        assert!(
+            names
+                .iter()
+                .all(|name| hash(name.as_bytes()) == hash(names[0].as_bytes()))
+        );
+        let properties: Vec<Property> = names
+            .iter()
+            .map(|name| Property {
+                name: name.clone(),
+                node: None,
+                presence: Presence::Optional,
+            })
+            .collect();
+        let by_name = sorted(&properties);
+        let (rules, steps) =
+            taken_by(|| ObjectRules::new(properties, by_name, Additional::Refused));
+        assert!(steps < 100_000, "{steps} steps");
+        for (number, name) in names.iter().enumerate() {
+            let (found, steps) = taken_by(|| rules.find(name.as_bytes(), 3));
+            assert_eq!(found, Some(number));
+            assert!(steps < 20, "{steps} steps");
+        }
+        assert_eq!(rules.find(b"other", 0), None);
+    }
 
     #[test]
     fn it_finds_properties_by_name_however_many_there_are() {
         for count in [0, 1, 8, 9, 64, 65, 1000] {
-            let properties = (0..count)
+            let properties: Vec<Property> = (0..count)
                 .map(|number| Property {
                     name: format!("p{number}"),
                     node: None,
                     presence: Presence::Optional,
                 })
                 .collect();
-            let rules = ObjectRules::new(properties, Additional::Refused);
+            let by_name = sorted(&properties);
+            let rules = ObjectRules::new(properties, by_name, Additional::Refused);
+            assert!(!matches!(rules.index, Index::Sorted(_)));
             for number in 0..count {
                 assert_eq!(rules.find(format!("p{number}").as_bytes(), 3), Some(number));
             }

@@ -86,9 +86,10 @@ impl<'t> Judge<'_, 't> {
             return Ok(());
         };
         let name = members.name(input);
-        // Unless the schema names this property itself, beside one that differs in case alone.
-        if let Some(property) = rules.find_loosely(&name)
-            && !self.tree.spellings.contains(&name)
+        // Unless the schema names this property itself, beside one that differs in case alone. What
+        // is found ends the check: many properties are looked through once.
+        if !self.tree.spellings.contains(&name)
+            && let Some(property) = rules.find_loosely(&name)
         {
             return state.misspelt(input, &name, &property.name);
         }
