@@ -92,10 +92,12 @@ pub struct NodeSummary {
     pub crashes: Option<Crashes>,
     /// How its last stream ended; nothing while one is open.
     pub departure: Option<Departure>,
-    /// When it opened a stream anew, for one that had acknowledged the generation on an earlier one
-    /// and has not done so again: a process that starts takes longer than one that is sent a
-    /// change. The end of the earlier stream need not have been noticed.
-    pub back_since: Option<Instant>,
+    /// Since when it is on its way to the generation: when it opened its first stream to this
+    /// process, for one that has acknowledged nothing in full since, and when it opened one anew,
+    /// for one that had acknowledged the generation on an earlier one and has not done so again. A
+    /// process that starts takes longer than one that is sent a change. The end of the earlier
+    /// stream need not have been noticed.
+    pub on_its_way_since: Option<Instant>,
 }
 
 /// How an Envoy's last stream ended.
@@ -115,6 +117,9 @@ pub struct Ran {
     pub generation: Generation,
     /// The time since its acknowledgement.
     pub lasted: Duration,
+    /// Whether it may have run it for longer: it ran before it opened its first stream to this
+    /// process, and acknowledged that before anything else.
+    pub may_have_begun_earlier: bool,
 }
 
 /// Who ended a stream.

@@ -165,8 +165,8 @@ pub(super) struct Trial<'a> {
     /// Whether all of them have acknowledged it and are watched now: one that comes back has its
     /// time to answer again.
     pub(super) is_watched: bool,
-    /// How long one that has acknowledged it may take to come back to it; nothing where nobody is
-    /// watched, and so nobody waited for.
+    /// How long one may take that comes to it, or back to it; nothing where nobody is watched, and
+    /// so nobody waited for.
     pub(super) back_within: Option<Duration>,
     /// The snapshot that Envoys accepted last, which may be this one. Whoever rejects that is
     /// broken in itself.
@@ -324,8 +324,8 @@ impl Trial<'_> {
     /// When an Envoy that has not answered counts as silent.
     fn deadline(&self, envoy: &NodeSummary, now: Instant) -> Instant {
         let deadline = self.asked_at(envoy).unwrap_or(now) + self.ack_deadline;
-        let back = envoy.back_since.zip(self.back_within);
-        back.map_or(deadline, |(since, within)| deadline.max(since + within))
+        let coming = envoy.on_its_way_since.zip(self.back_within);
+        coming.map_or(deadline, |(since, within)| deadline.max(since + within))
     }
 
     fn crashed(&self, envoy: &NodeSummary) -> bool {

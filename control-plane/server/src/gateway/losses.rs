@@ -134,7 +134,7 @@ pub(super) fn losses(members: Members<'_>, envoys: &[NodeSummary], now: Instant)
             continue;
         }
         let back_by = envoy.since + BACK_WITHIN.max(patience);
-        if !may_have_died_of(generation, departure) {
+        if !may_have_died_of(generation, departure, resumed_at.is_some()) {
             if now < envoy.since + patience {
                 with.there += 1;
                 losses.left.remove(&envoy.id);
@@ -168,12 +168,13 @@ pub(super) fn losses(members: Members<'_>, envoys: &[NodeSummary], now: Instant)
     losses
 }
 
-/// Whether an Envoy left so soon after it was given the generation that it may have died of it.
-fn may_have_died_of(generation: &Generation, departure: &Departure) -> bool {
-    let has_tried = departure
-        .ran
-        .as_ref()
-        .is_some_and(|ran| ran.generation == *generation && ran.lasted >= TRIED);
+/// Whether an Envoy left so soon after it was given the generation that it may have died of it. An
+/// earlier process may have given it to it long before this one saw it (`is_resumed`).
+fn may_have_died_of(generation: &Generation, departure: &Departure, is_resumed: bool) -> bool {
+    let has_tried = departure.ran.as_ref().is_some_and(|ran| {
+        let is_from_before = is_resumed && ran.may_have_begun_earlier;
+        ran.generation == *generation && (ran.lasted >= TRIED || is_from_before)
+    });
     departure.by == StreamEnd::ByEnvoy && !has_tried
 }
 

@@ -1,7 +1,7 @@
 //! A client of the discovery service that answers as Envoy would: it acknowledges what it is sent
 //! and subscribes to what that names, except where it was told to reject.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -53,7 +53,12 @@ impl FakeEnvoy {
 
     /// Connects as an Envoy of that `node.cluster`.
     pub async fn connect_of(xds: SocketAddr, id: &str, cluster: &str) -> Self {
-        Self::connect_as(xds, id, cluster, Rejects::default()).await
+        Self::connect_as(xds, id, cluster, Rejects::default(), &[]).await
+    }
+
+    /// Connects as an Envoy that has run for a while: it reports that it has a cluster.
+    pub async fn connect_running(xds: SocketAddr, id: &str) -> Self {
+        Self::connect_as(xds, id, "", Rejects::default(), &["of-before"]).await
     }
 
     /// Connects, and rejects what has these names from the beginning.
@@ -75,10 +80,16 @@ impl FakeEnvoy {
     }
 
     async fn connect_with(xds: SocketAddr, id: &str, rejects: Rejects) -> Self {
-        Self::connect_as(xds, id, "", rejects).await
+        Self::connect_as(xds, id, "", rejects, &[]).await
     }
 
-    async fn connect_as(xds: SocketAddr, id: &str, cluster: &str, rejects: Rejects) -> Self {
+    async fn connect_as(
+        xds: SocketAddr,
+        id: &str,
+        cluster: &str,
+        rejects: Rejects,
+        has: &[&str],
+    ) -> Self {
         let rejects = Arc::new(Mutex::new(rejects));
         let filters = Arc::new(Mutex::new(Vec::new()));
         let mut client = AggregatedDiscoveryServiceClient::connect(format!("http://{xds}"))
@@ -93,6 +104,10 @@ impl FakeEnvoy {
                     ..Default::default()
                 }),
                 type_url: resource_type.type_url().to_owned(),
+                initial_resource_versions: match resource_type {
+                    ResourceType::Cluster => has.iter().map(of_some_version).collect(),
+                    _ => HashMap::new(),
+                },
                 ..Default::default()
             };
             requests.send(request).await.unwrap();
@@ -169,6 +184,10 @@ impl FakeEnvoy {
     pub fn reject_once(&self, name: &str) {
         self.rejects.lock().unwrap().once.insert(name.to_owned());
     }
+}
+
+fn of_some_version(name: &&str) -> (String, String) {
+    ((*name).to_owned(), "1".to_owned())
 }
 
 /// The contents of a response, as far as they are text.

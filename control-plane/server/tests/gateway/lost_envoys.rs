@@ -204,7 +204,9 @@ async fn it_judges_a_wave_after_a_restart_by_all_of_its_envoys_that_come_back_wi
     let (mut fleet, missing) = with_one_back(folder.path(), TWO_FIRST).await;
     fleet.clock.advance(MINUTE - SECONDS(1));
     fleet.check_stays("rolling_out", 1).await;
+    // It starts itself, and nobody has seen that it had the change before.
     fleet.begin_again(missing).await;
+    fleet.clock.advance(MINUTE - SECONDS(1));
     fleet.check_stays("rolling_out", 1).await;
     fleet.envoys[missing].go_on();
     fleet.until("soaking", 1).await;
@@ -214,6 +216,35 @@ async fn it_judges_a_wave_after_a_restart_by_all_of_its_envoys_that_come_back_wi
     fleet.clock.advance(SECONDS(1));
     // Nobody else has come that the last wave could give it to.
     fleet.until("accepted", 2).await;
+}
+
+#[tokio::test]
+async fn it_takes_nothing_back_when_an_envoy_is_taken_out_that_ran_the_change_before_a_restart() {
+    for runs_on in [true, false] {
+        let folder = folder();
+        let (fleet, [leaving, sibling], other) = Fleet::with_two_first(folder.path()).await;
+        fleet.clock.advance(2 * MINUTE);
+        fleet.end();
+        let mut fleet = Fleet::come_back_with(folder.path(), &[sibling, other]).await;
+        let xds = fleet.control_plane.xds;
+        let envoy = match runs_on {
+            true => FakeEnvoy::connect_running(xds, leaving).await,
+            // A process that started meanwhile has yet to show that it lives with the change.
+            false => FakeEnvoy::connect(xds, leaving).await,
+        };
+        fleet.envoys.insert(leaving, envoy);
+        fleet.until("soaking", 1).await;
+        fleet.clock.advance(SECONDS(5));
+        fleet.lose(leaving).await;
+        fleet.clock.advance(MINUTE);
+        if runs_on {
+            fleet.check_stays("soaking", 1).await;
+            fleet.clock.advance(SOAK);
+            fleet.until("soaking", 2).await;
+        } else {
+            fleet.until("taken_back", 1).await;
+        }
+    }
 }
 
 #[tokio::test]

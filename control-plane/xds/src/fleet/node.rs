@@ -196,7 +196,7 @@ impl Node {
                 rejections: Vec::new(),
                 crashes: self.crashes(),
                 departure: self.run.departure().cloned(),
-                back_since: self.run.back_since(self.desired()),
+                on_its_way_since: self.run.on_its_way_since(self.desired()),
             },
             rejections: Arc::clone(&self.rejections),
         }

@@ -58,7 +58,7 @@ impl Court {
             },
             crashes: None,
             departure: None,
-            back_since: None,
+            on_its_way_since: None,
         });
         Self {
             began,
@@ -147,6 +147,19 @@ fn it_judges_by_what_every_envoy_answered_and_by_the_deadline() {
             at_the_deadline,
             "{answers:?}"
         );
+    }
+}
+
+#[test]
+fn it_gives_an_envoy_that_is_on_its_way_to_what_is_watched_more_time_than_for_a_change() {
+    for (is_watched, deadline) in [(true, BACK_WITHIN), (false, ACK_DEADLINE)] {
+        let mut court = Court::new(&[("good", ACK), ("starting", SILENCE)]);
+        court.is_watched = is_watched;
+        let until = court.began + deadline;
+        court.envoy("starting").on_its_way_since = Some(court.began);
+        let court = court.after(deadline - Duration::from_millis(1));
+        assert_eq!(court.verdict(), Verdict::Waiting { until });
+        assert_eq!(court.after(deadline).verdict(), Verdict::Standing);
     }
 }
 

@@ -34,7 +34,7 @@ impl Fleet {
             rejections: Vec::new(),
             crashes: None,
             departure: None,
-            back_since: None,
+            on_its_way_since: None,
         });
         Self {
             began,
@@ -62,8 +62,16 @@ impl Fleet {
             ran: ran.map(|(name, lasted)| Ran {
                 generation: Generation::new(name),
                 lasted,
+                may_have_begun_earlier: false,
             }),
         });
+    }
+
+    /// An Envoy goes that ran the generation of that name for a second, and came with it.
+    fn lose_running(&mut self, id: &str, name: &str) {
+        self.lose(id, DYING, Some((name, SECOND)));
+        let departure = self.envoy(id).departure.as_mut().unwrap();
+        departure.ran.as_mut().unwrap().may_have_begun_earlier = true;
     }
 
     /// An Envoy is back.
@@ -137,6 +145,18 @@ fn it_blames_nothing_for_the_end_of_an_envoy_that_has_run_the_change_for_a_minut
     );
     assert_eq!(fleet.look(PATIENCE), those("", "", "a"));
     assert_eq!(fleet.look(2 * BACK_WITHIN), those("", "", "a"));
+}
+
+#[test]
+fn it_blames_nothing_for_the_end_of_an_envoy_that_came_running_what_an_earlier_process_gave_it() {
+    // Whether the rollout goes on from an earlier process, what the Envoy ran, and who is lost.
+    for (is_resumed, name, lost) in [(true, "new", ""), (false, "new", "a"), (true, "old", "a")] {
+        let mut fleet = Fleet::new(&["a", "b"], &["c"]);
+        fleet.resumed_at = is_resumed.then_some(fleet.began);
+        fleet.lose_running("a", name);
+        let left = if lost.is_empty() { "a" } else { "" };
+        assert_eq!(fleet.look(BACK_WITHIN), those("", lost, left), "{name}");
+    }
 }
 
 #[test]

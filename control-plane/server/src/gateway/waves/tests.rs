@@ -34,7 +34,7 @@ fn envoy(id: &str, cluster: &str) -> NodeSummary {
         rejections: Vec::new(),
         crashes: None,
         departure: None,
-        back_since: None,
+        on_its_way_since: None,
     }
 }
 

@@ -14,6 +14,7 @@ fn ran(name: &str, lasted: Duration) -> Option<Ran> {
     Some(Ran {
         generation: Generation::new(name),
         lasted,
+        may_have_begun_earlier: false,
     })
 }
 
@@ -65,31 +66,35 @@ fn it_counts_the_time_on_while_an_envoy_is_told_of_other_endpoints() {
 }
 
 #[test]
-fn it_says_since_when_an_envoy_is_back_until_it_has_acknowledged_again() {
+fn it_says_since_when_an_envoy_is_on_its_way_until_it_has_acknowledged() {
     let mut table = Table::of(&generation("1"));
     let a = table.connect("a");
-    assert_eq!(table.summary("a").back_since, None, "it is new");
+    let first = Some(table.now);
+    assert_eq!(table.summary("a").on_its_way_since, first);
+    table.now += MINUTE;
+    assert_eq!(table.summary("a").on_its_way_since, first);
     table.work(&a, false);
+    assert_eq!(table.summary("a").on_its_way_since, None);
     table.lose(&a, StreamEnd::ByEnvoy);
     table.now += MINUTE;
     let came = table.now;
     // The second process is lost before it says anything, and the third one says all.
     for _ in 0..2 {
         let a = table.connect("a");
-        assert_eq!(table.summary("a").back_since, Some(came));
+        assert_eq!(table.summary("a").on_its_way_since, Some(came));
         table.now += MINUTE;
         table.lose(&a, StreamEnd::ByEnvoy);
     }
     let a = table.connect_showing("a", RUNNING, "envoy 1.40.0");
-    assert_eq!(table.summary("a").back_since, Some(came));
+    assert_eq!(table.summary("a").on_its_way_since, Some(came));
     table.work(&a, false);
-    assert_eq!(table.summary("a").back_since, None);
+    assert_eq!(table.summary("a").on_its_way_since, None);
     // What it had not acknowledged before is asked for like any change.
     table.lose(&a, StreamEnd::ByEnvoy);
     let two = generation("2");
     table.distribute(&two, Newcomers::all(Arc::clone(&two)));
     table.connect_showing("a", RUNNING, "envoy 1.40.0");
-    assert_eq!(table.summary("a").back_since, None);
+    assert_eq!(table.summary("a").on_its_way_since, None);
 }
 
 #[test]
@@ -101,9 +106,9 @@ fn it_says_since_when_an_envoy_is_back_whose_old_stream_has_not_ended() {
     let came = table.now;
     let new = table.connect("a");
     assert_eq!(table.summary("a").answer, NodeAnswer::Waiting);
-    assert_eq!(table.summary("a").back_since, Some(came));
+    assert_eq!(table.summary("a").on_its_way_since, Some(came));
     table.work(&new, false);
-    assert_eq!(table.summary("a").back_since, None);
+    assert_eq!(table.summary("a").on_its_way_since, None);
     // The process that runs now is the new one.
     table.now += MINUTE;
     table.lose(&old, StreamEnd::ByEnvoy);
@@ -134,6 +139,46 @@ fn it_counts_the_time_of_a_process_on_over_its_streams_and_of_the_next_one_anew(
         let departure = table.summary("a").departure.expect("it is gone");
         assert_eq!(departure.ran, ran("1", lasted), "{by:?} {first:?}");
     }
+}
+
+#[test]
+fn it_says_that_an_envoy_may_have_run_what_it_acknowledged_before_it_came_to_this_process() {
+    let earlier = |table: &Table| {
+        let departure = table.summary("a").departure.expect("it is gone");
+        departure.ran.expect("it ran").may_have_begun_earlier
+    };
+    for (first, is_earlier) in [(RUNNING, true), (FIRST, false)] {
+        let mut table = Table::of(&generation("1"));
+        let a = table.connect_showing("a", first, "envoy 1.40.0");
+        table.work(&a, false);
+        table.lose(&a, StreamEnd::ByEnvoy);
+        assert_eq!(earlier(&table), is_earlier, "{first:?}");
+        // Its process goes on, on another stream.
+        let a = table.connect_showing("a", RUNNING, "envoy 1.40.0");
+        table.work(&a, false);
+        table.lose(&a, StreamEnd::ByUs);
+        assert_eq!(earlier(&table), is_earlier, "{first:?}");
+    }
+    let of_before = || {
+        let mut table = Table::of(&generation("1"));
+        let a = table.connect_showing("a", RUNNING, "envoy 1.40.0");
+        table.work(&a, false);
+        (table, a)
+    };
+    // What it is given next begins here.
+    let (mut table, a) = of_before();
+    let two = generation("2");
+    table.distribute(&two, Newcomers::all(Arc::clone(&two)));
+    table.work(&a, false);
+    table.lose(&a, StreamEnd::ByEnvoy);
+    assert!(!earlier(&table));
+    // So does the next process.
+    let (mut table, a) = of_before();
+    table.lose(&a, StreamEnd::ByEnvoy);
+    let a = table.connect("a");
+    table.work(&a, false);
+    table.lose(&a, StreamEnd::ByEnvoy);
+    assert!(!earlier(&table));
 }
 
 #[test]
