@@ -44,24 +44,32 @@ def hosts(installation: Installation) -> dict[str, list[object]]:
 
 @dataclass(frozen=True)
 class Build:
-    """One build of the engine."""
+    """One build of the engine, in its host."""
 
-    command: list[object]
+    host: subprocess.Popen[str]
 
-    def ask(self, asked: list[dict]) -> list[dict]:
-        """The answer to each line, all in one process."""
-        lines = "".join(json.dumps(line) + "\n" for line in asked)
-        done = subprocess.run(
-            [str(word) for word in self.command], input=lines, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        answers = [json.loads(line) for line in done.stdout.splitlines()]
-        assert len(answers) == len(asked), done.stdout
-        return answers
+    @classmethod
+    def start(cls, command: list[object]) -> "Build":
+        words = [str(word) for word in command]
+        pipe = subprocess.PIPE
+        return cls(subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True))
+
+    def stop(self) -> None:
+        """Ends the host, which must have been able to answer everything."""
+        self.host.stdin.close()
+        assert self.host.wait() == 0
+
+    def ask(self, asked: dict) -> dict:
+        """The answer to one line."""
+        self.host.stdin.write(json.dumps(asked) + "\n")
+        self.host.stdin.flush()
+        line = self.host.stdout.readline()
+        assert line, "the host has ended; see what it wrote"
+        return json.loads(line)
 
     def decide(self, configuration: str, calls: list[dict]) -> list[dict]:
         """The decision about each call, in order, while the clock stands still."""
         questions = [{"call": call, "now": 1_800_000_000_000_000_000} for call in calls]
-        (answer,) = self.ask([{"configuration": configuration, "questions": questions}])
+        answer = self.ask({"configuration": configuration, "questions": questions})
         assert "answers" in answer, answer
         return answer["answers"]

@@ -21,10 +21,8 @@ CONFIGURATION = {
 
 
 def asked(build: Build, *questions: dict, **changes: object) -> dict:
-    (answer,) = build.ask(
-        [{"configuration": json.dumps(CONFIGURATION | changes), "questions": list(questions)}]
-    )
-    return answer
+    configuration = json.dumps(CONFIGURATION | changes)
+    return build.ask({"configuration": configuration, "questions": list(questions)})
 
 
 def paths(answer: dict) -> list[str]:
@@ -55,13 +53,6 @@ def test_it_explains_a_tool_or_says_that_there_is_none(build: Build):
 
 
 def test_it_answers_the_next_policy_after_one_that_was_refused(build: Build):
-    good = json.dumps(CONFIGURATION)
-    question = {"call": {"endpoint": "/mcp", "tool": "query"}, "now": 1}
-    bad, answer = build.ask(
-        [
-            {"configuration": "{", "questions": []},
-            {"configuration": good, "questions": [question]},
-        ]
-    )
-    assert paths(bad) == [""]
+    assert paths(build.ask({"configuration": "{", "questions": []})) == [""]
+    answer = asked(build, {"call": {"endpoint": "/mcp", "tool": "query"}, "now": 1})
     assert answer["answers"][0]["reason"] == "forbidden"

@@ -30,9 +30,21 @@ def copy_sources(folder: Path) -> None:
         shutil.copyfile(REPOSITORY / path, folder / path)
 
 
-def built(program: Path, folder: Path, target: Path, out_dir: Path) -> dict[str, str]:
+def other_cargo_home(folder: Path) -> Path:
+    """Cargo's home by another path, which sources of crates have in theirs."""
+    home = Path(os.environ.get("CARGO_HOME", "~/.cargo")).expanduser()
+    folder.mkdir()
+    for entry in home.iterdir():
+        (folder / entry.name).symlink_to(entry)
+    return folder
+
+
+def built(
+    program: Path, folder: Path, target: Path, out_dir: Path, **variables: object
+) -> dict[str, str]:
     """The hash of each file that a builder writes, run in a folder of sources."""
     environment = os.environ | {"CARGO_TARGET_DIR": str(target), "CARGO_NET_OFFLINE": "true"}
+    environment |= {name: str(value) for name, value in variables.items()}
     done = subprocess.run(
         [str(program), "--out-dir", str(out_dir)],
         cwd=folder,
@@ -53,7 +65,13 @@ def test_it_builds_the_same_filter_in_another_folder(installation: Installation,
     elsewhere = tmp_path / "some/other folder"
     copy_sources(elsewhere)
     here = built(program, REPOSITORY, installation.filters.parent, tmp_path / "here")
-    there = built(program, elsewhere, tmp_path / "target", tmp_path / "there")
+    there = built(
+        program,
+        elsewhere,
+        tmp_path / "target",
+        tmp_path / "there",
+        CARGO_HOME=other_cargo_home(tmp_path / "cargo"),
+    )
     assert here
     assert here == there
 

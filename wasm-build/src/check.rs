@@ -118,18 +118,10 @@ fn missing(some: &[Import<'_>], others: &[Import<'_>]) -> String {
     names.join(", ")
 }
 
-/// Refuses a module that is too large: Envoy compiles it on its main thread, about 0.3 ms per KB.
-pub(crate) fn size(module: &[u8], max_bytes: usize) -> Result<()> {
-    if module.len() > max_bytes {
-        bail!("it has {} bytes; the budget is {max_bytes}", module.len());
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::module::tests::{Export, with_sections};
+    use crate::module::tests::with_sections;
 
     #[test]
     fn it_accepts_what_envoy_offers_and_nothing_else() {
@@ -166,12 +158,5 @@ mod tests {
         let error = imports(&fewer, Allowances::AllUsed).unwrap_err();
         let first = format!("it does not import `env.{}`;", PROXY[0]);
         assert!(error.to_string().starts_with(&first), "{error}");
-    }
-
-    #[test]
-    fn it_holds_to_the_budget() {
-        let module = with_sections(&[], &[Export::function("proxy_on_vm_start")]);
-        assert!(size(&module, module.len()).is_ok());
-        assert!(size(&module, module.len() - 1).is_err());
     }
 }

@@ -79,12 +79,14 @@ fn main() -> Result<()> {
         let module = module::keep_exports(&built, check::is_needed_export)
             .and_then(|module| unreached::emptied(&module))
             .and_then(|module| check::imports(&module, allowances(name)).map(|()| module))
-            .and_then(|module| described(module, name))
-            .and_then(|module| check::size(&module, arguments.max_bytes).map(|()| module))
-            .with_context(|| format!("the module of `{name}` must not be used"))?;
+            .and_then(|module| described(module, name));
+        let unusable = || format!("the module of `{name}` must not be used");
+        let module = module.with_context(unusable)?;
         let imports = module::imports(&module)?;
         let imports = imports.iter().map(ToString::to_string).collect();
-        modules.push((Entry::of(name, &module).importing(imports), module));
+        let entry = Entry::of(name, &module).importing(imports);
+        let entry = entry.within(arguments.max_bytes).with_context(unusable)?;
+        modules.push((entry, module));
     }
     let manifest = Manifest::write(&out_dir, &modules)?;
     manifest.print(&out_dir);

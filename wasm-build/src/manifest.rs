@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -52,6 +52,17 @@ impl Entry {
             imports: Some(imports),
             ..self
         }
+    }
+
+    /// The same module, if it has no more bytes than it may.
+    ///
+    /// # Errors
+    /// It has more.
+    pub fn within(self, max_bytes: usize) -> Result<Self> {
+        if self.bytes > max_bytes {
+            bail!("it has {} bytes; the budget is {max_bytes}", self.bytes);
+        }
+        Ok(self)
     }
 
     /// The same module in another file, which may be in a folder beside the manifest.
@@ -115,6 +126,8 @@ mod tests {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         assert_eq!((entry.bytes, entry.file.as_str()), (3, "mcp-filter.wasm"));
+        assert!(entry.clone().within(3).is_ok());
+        assert!(entry.clone().within(2).is_err());
         let entry = entry.importing(vec!["env.b".into(), "env.a".into()]);
         let written = serde_json::to_value(&entry).unwrap();
         assert_eq!(written["imports"], serde_json::json!(["env.a", "env.b"]));

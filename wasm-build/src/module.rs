@@ -197,12 +197,6 @@ pub(crate) mod tests {
     /// An export for a module of the test's making.
     pub(crate) struct Export(&'static str, u8);
 
-    impl Export {
-        pub(crate) fn function(name: &'static str) -> Self {
-            Self(name, 0)
-        }
-    }
-
     /// A module with these imports and exports, and sections around them that must stay as they
     /// are.
     pub(crate) fn with_sections(imports: &[(&str, &str)], exports: &[Export]) -> Vec<u8> {
