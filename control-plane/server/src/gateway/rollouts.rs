@@ -98,8 +98,9 @@ pub enum RolloutState {
 }
 
 impl Rollout {
-    /// The name of the rollout of a generation. A generation is rolled out again only with another
-    /// revision, so the two tell rollouts apart; they are the same after every restart.
+    /// The name of the rollout of a generation, which is the same after every restart. The same
+    /// generation comes again under the same revision only where a server's list goes to another
+    /// one and back: that rollout takes the name, and the place, of the earlier one.
     pub(super) fn id_of(revision: RevisionNumber, generation: &Generation) -> String {
         let name = generation.as_str();
         let beginning = name.get(..8).unwrap_or(name);
