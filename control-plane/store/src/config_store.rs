@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use time::OffsetDateTime;
 
 use crate::{
-    AppendError, AuditEntry, AuditFilter, AuditRecord, Catalogue, Leadership, ListHash, Module,
-    NewRevision, RawTool, Revision, RevisionNumber, RevisionSummary, StoreError, StoredAnswer,
-    StoredGeneration, StoredRejection, StoredRejectionChange, StoredRollout, WithheldInput,
+    AppendError, AuditEntry, AuditFilter, AuditRecord, Catalogue, KeyPlace, Leadership, ListHash,
+    Module, NewRevision, RawTool, Revision, RevisionNumber, RevisionSummary, StoreError,
+    StoredAnswer, StoredGeneration, StoredRejection, StoredRejectionChange, StoredRollout,
+    WithheldInput,
 };
 
 /// Keeps all that the control plane must not forget. Whatever a method has answered `Ok` to
@@ -152,8 +154,17 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// The generation that is kept of the rollout of this name.
     async fn generation_of(&self, rollout: &str) -> Result<Option<StoredGeneration>, StoreError>;
 
-    /// Remembers the answer to a request that had a key, in the place of an earlier one; a thousand
-    /// are kept, each until its end.
+    /// Takes a key for a request that begins, until it ends, where fewer than
+    /// [`MOST_KEYS`](crate::MOST_KEYS) are taken.
+    async fn begin_answer(
+        &self,
+        key: &str,
+        request: &str,
+        ends_at: OffsetDateTime,
+    ) -> Result<KeyPlace, StoreError>;
+
+    /// Remembers how the request that has a key was answered, until its end. Beyond 16 MiB the
+    /// oldest answers become [`KeptAnswer::Status`](crate::KeptAnswer::Status).
     async fn put_answer(&self, answer: &StoredAnswer) -> Result<(), StoreError>;
 
     /// The answer to the request that had this key, until its end.

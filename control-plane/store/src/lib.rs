@@ -61,7 +61,7 @@ mod rollout;
 mod sql;
 
 pub use address::StoreAddress;
-pub use answer::StoredAnswer;
+pub use answer::{KeptAnswer, KeyPlace, MOST_KEYS, StoredAnswer};
 pub use audit::{AuditEntry, AuditFilter, AuditRecord};
 pub use catalogue::{AcceptedList, Catalogue, DefinitionReview, ListHash, RawTool, ReviewState};
 pub use config_store::ConfigStore;

@@ -25,9 +25,9 @@ use time::OffsetDateTime;
 
 use crate::database::{Database, Session};
 use crate::{
-    AppendError, AuditEntry, AuditFilter, AuditRecord, Catalogue, ConfigStore, Leadership,
-    ListHash, Module, NewRevision, OpenError, RawTool, Revision, RevisionNumber, RevisionSummary,
-    StoreAddress, StoreError, StoredAnswer, StoredGeneration, StoredRejection,
+    AppendError, AuditEntry, AuditFilter, AuditRecord, Catalogue, ConfigStore, KeyPlace,
+    Leadership, ListHash, Module, NewRevision, OpenError, RawTool, Revision, RevisionNumber,
+    RevisionSummary, StoreAddress, StoreError, StoredAnswer, StoredGeneration, StoredRejection,
     StoredRejectionChange, StoredRollout, WithheldInput,
 };
 pub use backup::BackupError;
@@ -240,6 +240,15 @@ impl ConfigStore for SqlStore {
 
     async fn generation_of(&self, rollout: &str) -> Result<Option<StoredGeneration>, StoreError> {
         rollout_generation::of(self, rollout).await
+    }
+
+    async fn begin_answer(
+        &self,
+        key: &str,
+        request: &str,
+        ends_at: OffsetDateTime,
+    ) -> Result<KeyPlace, StoreError> {
+        idempotency::begin(self, key, request, ends_at).await
     }
 
     async fn put_answer(&self, answer: &StoredAnswer) -> Result<(), StoreError> {

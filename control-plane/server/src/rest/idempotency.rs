@@ -1,10 +1,11 @@
 //! `Idempotency-Key`: a request that is sent again, because its answer was lost on the way, is
 //! answered as it was the first time and does nothing more.
 //!
-//! The answers are in the store, for a day and in a bounded number, so that a control plane that
-//! has taken over, or was started again, gives them too. A key that is older is a new one. The
-//! store knows of a request before anything is done: where no answer was stored, nobody does it
-//! again unawares.
+//! The keys are in the store for a day, with the answers, so that a control plane that has taken
+//! over, or was started again, gives them too. A key that is older is a new one. No key makes room
+//! for others within its day, only the oldest answers do, of which the statuses stay: beyond a
+//! number of keys a new one is refused. The store knows of a request before anything is done: where
+//! no answer was stored, nobody does it again unawares.
 //!
 //! Kept are the answers of requests that did something: those of a status from 200 to 299, and
 //! those that say what became of a change which is stored. Every other one says that nothing was
@@ -25,7 +26,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http_front::BodyPlace;
 use sha2::{Digest as _, Sha256};
-use store::StoredAnswer;
+use store::{KeptAnswer, KeyPlace, MOST_KEYS, StoredAnswer};
 use time::OffsetDateTime;
 use url::form_urlencoded;
 
@@ -40,8 +41,6 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The longest key: identifiers are a tenth of that, and each is kept.
 const LONGEST_KEY: usize = 255;
-/// The status in the place of that of an answer which is not there yet.
-const BEGUN: u16 = 0;
 /// How many requests with a key may run at once. They go on when their authors hang up, so that the
 /// bound on connections is none on them; operators and their scripts are tens.
 const MOST_RUNNING: usize = 256;
@@ -95,21 +94,59 @@ impl Answers {
     /// The answer to an earlier request with this key, if there was one.
     async fn earlier(&self, running: &RunningRequest) -> Result<Option<Response>, Problem> {
         let earlier = self.gateway.store().answer(&running.key).await;
-        match earlier.map_err(|error| Problem::store(&error))? {
-            Some(earlier) if earlier.request != running.request => Err(Problem::new(
+        let Some(earlier) = earlier.map_err(|error| Problem::store(&error))? else {
+            return Ok(None);
+        };
+        if earlier.request != running.request {
+            return Err(Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "urn:portcullis:key-reused",
                 "another request had this key",
                 "nothing was done; make a new `Idempotency-Key` for each new request",
-            )),
-            Some(earlier) if earlier.status == BEGUN => Err(Problem::new(
-                StatusCode::CONFLICT,
-                "urn:portcullis:unknown-outcome",
+            ));
+        }
+        let (title, detail) = match earlier.answer {
+            KeptAnswer::Whole {
+                status,
+                headers,
+                body,
+            } => return Ok(Some(replayed(status, &headers, body))),
+            KeptAnswer::Status(status) => (
+                "the request with this key was done, and its answer is not kept",
+                format!(
+                    "it was answered with {status}, and is not done again; the rest of the answer \
+                     has made room for later ones: read what is there now"
+                ),
+            ),
+            KeptAnswer::Begun => (
                 "nobody knows how the request with this key ended",
                 "a control plane ended while it ran: read what is there now, and send it again \
-                 under a new `Idempotency-Key` if it was not done",
+                 under a new `Idempotency-Key` if it was not done"
+                    .to_owned(),
+            ),
+        };
+        Err(Problem::new(
+            StatusCode::CONFLICT,
+            "urn:portcullis:unknown-outcome",
+            title,
+            detail,
+        ))
+    }
+
+    /// Keeps the key of a request that is about to be done.
+    async fn keep(&self, running: &RunningRequest) -> Result<(), Problem> {
+        let RunningRequest { key, request, .. } = running;
+        let ends_at = OffsetDateTime::now_utc() + KEPT;
+        let kept = self.gateway.store().begin_answer(key, request, ends_at);
+        match kept.await.map_err(|error| Problem::store(&error))? {
+            KeyPlace::Taken => Ok(()),
+            KeyPlace::NoneFree => Err(Problem::busy(
+                "too many requests with a key within a day",
+                format!(
+                    "nothing was done: {MOST_KEYS} keys are kept, each for a day; send it without \
+                     `Idempotency-Key`, or when the oldest are a day old"
+                ),
             )),
-            earlier => Ok(earlier.map(replayed)),
         }
     }
 }
@@ -135,32 +172,26 @@ impl RunningRequest {
         let answer = next.run(request).await;
         let (head, body) = answer.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
-        let mut kept = self.begun();
         let has_done = head.extensions.get::<ChangeIsStored>().is_some();
-        if !has_done && !head.status.is_success() {
-            kept.ends_at = OffsetDateTime::UNIX_EPOCH;
-        } else {
-            kept.status = head.status.as_u16();
-            kept.headers = written(&head.headers);
-            kept.body = body.to_vec();
-        }
+        let ends_at = match has_done || head.status.is_success() {
+            true => OffsetDateTime::now_utc() + KEPT,
+            false => OffsetDateTime::UNIX_EPOCH,
+        };
+        let kept = StoredAnswer {
+            key: self.key.clone(),
+            request: self.request.clone(),
+            answer: KeptAnswer::Whole {
+                status: head.status.as_u16(),
+                headers: written(&head.headers),
+                body: body.to_vec(),
+            },
+            ends_at,
+        };
         if let Err(error) = self.answers.gateway.store().put_answer(&kept).await {
             tracing::error!(%error, "the answer to a request with a key is not kept; whoever \
                  sends it again is told that nobody knows how it ended");
         }
         Response::from_parts(head, Body::from(body))
-    }
-
-    /// The record of a request that is about to be done.
-    fn begun(&self) -> StoredAnswer {
-        StoredAnswer {
-            key: self.key.clone(),
-            request: self.request.clone(),
-            status: BEGUN,
-            headers: String::new(),
-            body: Vec::new(),
-            ends_at: OffsetDateTime::now_utc() + KEPT,
-        }
     }
 }
 
@@ -192,8 +223,7 @@ pub(super) async fn check(
     if let Some(answer) = answers.earlier(&running).await? {
         return Ok(answer);
     }
-    let begun = answers.gateway.store().put_answer(&running.begun()).await;
-    begun.map_err(|error| Problem::store(&error))?;
+    answers.keep(&running).await?;
     let place = head.extensions.get::<BodyPlace>().cloned();
     // It is finished also where its author hangs up: they will ask again for this very answer.
     let request = Request::from_parts(head, Body::from(body));
@@ -241,11 +271,11 @@ fn written(headers: &HeaderMap) -> String {
     lines.collect()
 }
 
-fn replayed(answer: StoredAnswer) -> Response {
-    let mut response = Response::new(Body::from(answer.body));
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or_default();
+fn replayed(status: u16, lines: &str, body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
     let headers = response.headers_mut();
-    for line in answer.headers.lines() {
+    for line in lines.lines() {
         let Some((name, value)) = line.split_once(": ") else {
             continue;
         };

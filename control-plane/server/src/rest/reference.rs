@@ -114,9 +114,10 @@ of what was sent comes with its JSON Pointer. Parameters that are not listed her
 Everything that `GET` shows can be sent back by `PUT`. Answers have an `ETag`: send it in `If-Match`
 with a change, and 412 says who changed what meanwhile; 409 says what the change does not fit. A
 change with an `Idempotency-Key` can be sent again safely for a day: what was done is not done
-again, and answered as the first time; what was not done is tried anew. Lists come in pages:
-`limit`, and `cursor` with the `next_cursor` of the page before. A change may say who makes it and
-why in `x-portcullis-author` and `x-portcullis-reason`.
+again, and answered as the first time, or by 409 where that answer has made room for later ones;
+what was not done is tried anew. Lists come in pages: `limit`, and `cursor` with the `next_cursor`
+of the page before. A change may say who makes it and why in `x-portcullis-author` and
+`x-portcullis-reason`.
 
 The schemas of the document and of its resources are those of `GET /api/v1/config/schema`.
 ";

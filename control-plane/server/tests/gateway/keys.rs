@@ -5,7 +5,9 @@ use std::time::Instant;
 use control_plane::lease::LeaseEnd;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use store::{KeptAnswer, MOST_KEYS};
 
+use crate::broken_stores::execute;
 use crate::changes::connected;
 use crate::harness::{Answer, ControlPlane, folder};
 use crate::rollouts::until_accepted;
@@ -179,20 +181,50 @@ async fn it_does_nothing_again_that_a_control_plane_began_and_did_not_answer() {
     let role = json!({"name": "r", "claims": {"g": ["a"]}});
     let (answer, _) = add_role(&control_plane, "k", &role).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
-    // As it is in the store from the beginning of a request to its end.
     let store = control_plane.gateway.store();
-    let mut begun = store.answer("k").await.unwrap().unwrap();
-    begun.status = 0;
-    store.put_answer(&begun).await.unwrap();
-    let (again, _) = add_role(&control_plane, "k", &role).await;
-    assert_eq!(again.status, StatusCode::CONFLICT);
-    assert_eq!(
-        again.json["type"], "urn:portcullis:unknown-outcome",
-        "{}",
-        again.text
-    );
+    let mut kept = store.answer("k").await.unwrap().unwrap();
+    // From the beginning of a request to its end, and when its answer has made room for others.
+    for (state, said) in [
+        (KeptAnswer::Begun, "a control plane ended while it ran"),
+        (
+            KeptAnswer::Status(201),
+            "it was answered with 201, and is not done again",
+        ),
+    ] {
+        kept.answer = state;
+        store.put_answer(&kept).await.unwrap();
+        let (again, _) = add_role(&control_plane, "k", &role).await;
+        assert_eq!(again.status, StatusCode::CONFLICT);
+        let kind = &again.json["type"];
+        assert_eq!(kind, "urn:portcullis:unknown-outcome", "{}", again.text);
+        assert!(again.text.contains(said), "{}", again.text);
+        let other = json!({"name": "s", "claims": {}});
+        let (reused, _) = add_role(&control_plane, "k", &other).await;
+        assert_eq!(reused.json["type"], "urn:portcullis:key-reused");
+    }
     let head = store.head().await.unwrap().unwrap();
     assert_eq!(head.summary.number.0, 2);
+}
+
+#[tokio::test]
+async fn it_does_nothing_under_a_key_for_which_there_is_no_place() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let all = format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MOST_KEYS}) \
+         INSERT INTO idempotency (key, request, status, headers, body, ends_at) \
+         SELECT CAST(i AS TEXT), '', 200, '', x'', 9000000000000000 FROM n"
+    );
+    execute(folder.path(), &all).await;
+    let role = json!({"name": "r", "claims": {"g": ["a"]}});
+    let (refused, _) = add_role(&control_plane, "k", &role).await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    let why = "nothing was done: 100000 keys are kept";
+    assert!(refused.text.contains(why), "{}", refused.text);
+    let head = control_plane.gateway.store().head().await.unwrap().unwrap();
+    assert_eq!(head.summary.number.0, 1);
+    let without = control_plane.post("/api/v1/roles", &role).await;
+    assert_eq!(without.status, StatusCode::CREATED, "{}", without.text);
 }
 
 #[tokio::test]

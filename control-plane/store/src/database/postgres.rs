@@ -18,7 +18,7 @@ const SCHEMA: &str = "portcullis_control_plane";
 const RECORD: &str = "migrations";
 
 /// The steps from an empty schema to today's layout.
-const MIGRATIONS: [Step; 9] = [
+const MIGRATIONS: [Step; 10] = [
     Step {
         number: 1,
         title: "initial",
@@ -63,6 +63,11 @@ const MIGRATIONS: [Step; 9] = [
         number: 9,
         title: "generations of rollouts",
         sql: include_str!("../../postgres-migrations/0009_generations_of_rollouts.sql"),
+    },
+    Step {
+        number: 10,
+        title: "statuses of answers",
+        sql: include_str!("../../postgres-migrations/0010_statuses_of_answers.sql"),
     },
 ];
 

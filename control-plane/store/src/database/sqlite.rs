@@ -18,7 +18,7 @@ use super::layout;
 use crate::OpenError;
 
 /// The steps from an empty file to today's layout.
-const MIGRATIONS: [Step; 13] = [
+const MIGRATIONS: [Step; 14] = [
     Step {
         number: 1,
         title: "initial",
@@ -83,6 +83,11 @@ const MIGRATIONS: [Step; 13] = [
         number: 13,
         title: "generations of rollouts",
         sql: include_str!("../../migrations/0013_generations_of_rollouts.sql"),
+    },
+    Step {
+        number: 14,
+        title: "statuses of answers",
+        sql: include_str!("../../migrations/0014_statuses_of_answers.sql"),
     },
 ];
 

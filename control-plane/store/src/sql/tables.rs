@@ -206,6 +206,8 @@ pub(super) const TABLES: [Table; 25] = [
                 kind: Kind::Bytes,
             },
             number("ends_at"),
+            number("done_with"),
+            number("bytes"),
         ],
     },
     Table {
