@@ -11,7 +11,7 @@ use crate::envoys::{EnvoyNumbers, Envoys, TooManyStreams};
 use crate::message::{ReportMessage, Value};
 use crate::minute::Slot;
 use crate::statistic::Statistic;
-use crate::stream::StreamCounters;
+use crate::stream::{SharedCounters, StreamCounters};
 use crate::traffic::{Sums, Traffic, WatchedNames};
 
 /// How many streams may be open, of all Envoys together: a fleet has some thousand.
@@ -30,6 +30,7 @@ struct Table {
     streams: usize,
     envoys: Envoys,
     sums: Sums,
+    counters: SharedCounters,
 }
 
 /// A stream that is open, under the name of its Envoy.
@@ -50,6 +51,7 @@ impl Reports {
                 streams: 0,
                 envoys: Envoys::default(),
                 sums,
+                counters: SharedCounters::default(),
             })),
             now: Arc::new(now),
             is_closing: watch::Sender::new(false),
@@ -132,13 +134,19 @@ impl OpenStream {
         let now = (self.reports.now)();
         let mut table = self.reports.table();
         let slot = table.slot(now);
-        let Table { envoys, sums, .. } = &mut *table;
+        let Table {
+            envoys,
+            sums,
+            counters: shared,
+            ..
+        } = &mut *table;
         let Some(envoy) = envoys.get_mut(&self.id) else {
             return;
         };
         // Where the counters stand was so before anything is counted.
         envoy.heard(now);
         let counters = &mut self.counters;
+        let had_left_out = counters.has_left_out;
         let mut counts = TrafficCounts::default();
         message.for_each(|name, statistic, value| match (statistic, value) {
             (Statistic::Configuration(label), Value::Number(number)) => {
@@ -152,7 +160,7 @@ impl OpenStream {
                 }
             }
             (_, Value::Number(number)) => {
-                let growth = counters.growth(name, number);
+                let growth = counters.growth(name, number, shared);
                 if growth > 0 && sums.add(statistic, growth, slot) {
                     counts = counts.plus(&counts_of(statistic, growth));
                 }
@@ -167,12 +175,19 @@ impl OpenStream {
             envoy.reports += 1;
         }
         counters.end_of_message();
+        if counters.has_left_out && !had_left_out {
+            tracing::warn!(
+                node = self.id,
+                "there is no room for all counters of this envoy: some are not in its numbers"
+            );
+        }
     }
 }
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
         let mut table = self.reports.table();
+        self.counters.end(&mut table.counters);
         table.envoys.disconnect(&self.id);
         table.streams = table.streams.saturating_sub(1);
     }

@@ -5,9 +5,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use grpc_messages::Messages;
+use prost::Message as _;
 use tonic::body::Body;
 use tonic::codegen::http::{Request as HttpRequest, Response as HttpResponse};
-use tonic::codegen::{Body as HttpBody, StdError};
+use tonic::codegen::{Body as HttpBody, Bytes, StdError};
 use tonic::server::{ClientStreamingService, Grpc, NamedService};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
@@ -42,7 +44,7 @@ type BoxFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
 impl<B> tonic::codegen::Service<HttpRequest<B>> for ReportsServer
 where
-    B: HttpBody + Send + 'static,
+    B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<StdError> + Send + 'static,
 {
     type Response = HttpResponse<Body>;
@@ -54,32 +56,45 @@ where
     }
 
     fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
-        let stream = StreamMetrics(self.0.clone());
+        let reports = self.0.clone();
         Box::pin(async move {
             if request.uri().path() != "/envoy.service.metrics.v3.MetricsService/StreamMetrics" {
                 let status = Status::unimplemented("this service has `StreamMetrics` alone");
                 return Ok(status.into_http());
             }
-            let mut grpc = Grpc::new(ProstCodec::<ReportAnswer, ReportMessage>::default())
-                .max_decoding_message_size(MOST_MESSAGE_BYTES);
+            let (head, body) = request.into_parts();
+            let stream = StreamMetrics {
+                reports,
+                messages: Some(Messages::new(Body::new(body), MOST_MESSAGE_BYTES)),
+            };
+            // Its body is read by `stream`.
+            let request = HttpRequest::from_parts(head, Body::empty());
+            let mut grpc = Grpc::new(ProstCodec::<ReportAnswer, ReportMessage>::default());
             Ok(grpc.client_streaming(stream, request).await)
         })
     }
 }
 
 /// One stream that an Envoy opens.
-struct StreamMetrics(Reports);
+struct StreamMetrics {
+    reports: Reports,
+    /// None once it is called.
+    messages: Option<Messages>,
+}
 
 impl ClientStreamingService<ReportMessage> for StreamMetrics {
     type Response = ReportAnswer;
     type Future = BoxFuture<Response<ReportAnswer>, Status>;
 
-    fn call(&mut self, request: Request<Streaming<ReportMessage>>) -> Self::Future {
-        let reports = self.0.clone();
+    fn call(&mut self, _request: Request<Streaming<ReportMessage>>) -> Self::Future {
+        let (reports, messages) = (self.reports.clone(), self.messages.take());
         Box::pin(async move {
+            let Some(messages) = messages else {
+                return Err(Status::internal("a stream is read once"));
+            };
             let mut closing = reports.closing();
             tokio::select! {
-                read = read(&reports, request.into_inner()) => read?,
+                read = read(&reports, messages) => read?,
                 // An error means that nobody is left who could want it.
                 _ = closing.wait_for(|closing| *closing) => {
                     return Err(Status::unavailable("the control plane ends"));
@@ -90,8 +105,15 @@ impl ClientStreamingService<ReportMessage> for StreamMetrics {
     }
 }
 
-async fn read(reports: &Reports, mut messages: Streaming<ReportMessage>) -> Result<(), Status> {
-    let Some(first) = messages.message().await? else {
+/// The next message of a stream.
+async fn next(messages: &mut Messages) -> Result<Option<ReportMessage>, Status> {
+    let bytes = messages.next().await?;
+    let message = bytes.map(ReportMessage::decode).transpose();
+    message.map_err(|error| Status::internal(error.to_string()))
+}
+
+async fn read(reports: &Reports, mut messages: Messages) -> Result<(), Status> {
+    let Some(first) = next(&mut messages).await? else {
         return Ok(());
     };
     let id = first.node_id().map_err(|error| {
@@ -118,7 +140,7 @@ async fn read(reports: &Reports, mut messages: Streaming<ReportMessage>) -> Resu
     })?;
     stream.take(&first);
     drop(first);
-    while let Some(message) = messages.message().await? {
+    while let Some(message) = next(&mut messages).await? {
         stream.take(&message);
     }
     Ok(())

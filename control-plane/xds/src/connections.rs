@@ -24,8 +24,8 @@ const SLOW: Duration = Duration::from_secs(1);
 /// Bytes of all answers to questions about Envoys that wait for their readers: some of the largest
 /// ones. Nobody but operators' tools asks.
 const MOST_BYTES_OF_ANSWERS: usize = 24 << 20;
-/// Bytes of all messages together that are coming in, besides those that each connection may have:
-/// sixteen of the longest. An Envoy's are whole in milliseconds.
+/// Bytes of all messages together that are coming in, or not taken in yet, besides those that each
+/// connection may have: sixteen of the longest. An Envoy's are taken in within milliseconds.
 const MOST_BYTES_UNFINISHED: usize = 64 << 20;
 
 /// The connections of one server. Clones share them.
@@ -90,7 +90,7 @@ const UNREAD: UseOfMemory = UseOfMemory {
 
 const UNFINISHED: UseOfMemory = UseOfMemory {
     since: ConnectionUse::unfinished_since,
-    reason: "it does not finish its messages, and others need the memory",
+    reason: "its messages are not finished or not taken in, and others need the memory",
 };
 
 /// A connection as those see it who serve its streams.
@@ -224,7 +224,7 @@ impl ConnectionHandle {
         UnreadResponse::new(&self.used, room)
     }
 
-    /// Waits until there is memory for a message of which so many bytes have come in; `before` is
+    /// Waits until there is memory for messages of which so many bytes have come in; `before` is
     /// what it had. That is given back when the connection ends, also while more is waited for:
     /// where messages have all the memory together, each of them waits for the others.
     pub(crate) async fn room_for_unfinished(

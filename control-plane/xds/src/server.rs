@@ -17,12 +17,12 @@ use reflection::add_reflection;
 use tokio::net::TcpListener;
 use tonic::{service::Routes, transport::Server};
 use tower::util::{MapRequestLayer, MapResponseLayer};
-use whole_messages::count_unfinished;
+use whole_messages::count_messages;
 
 use crate::{
     DiscoveryServices, Publisher,
     connections::Connections,
-    service::{MOST_MESSAGE_BYTES, keep_authority, keep_until_sent},
+    service::{MOST_STATUS_QUESTION_BYTES, keep_authority, keep_until_sent},
 };
 
 /// How long a probe of an idle connection may go unanswered.
@@ -70,7 +70,7 @@ pub async fn serve(
         });
     };
     let status = csds::ClientStatusDiscoveryServiceServer::new(services.clone())
-        .max_decoding_message_size(MOST_MESSAGE_BYTES);
+        .max_decoding_message_size(MOST_STATUS_QUESTION_BYTES);
     let routes = services.add_to(Routes::default());
     let routes = routes.add_service(status).add_service(InUse(reports));
     let routes = add_reflection(routes, descriptors).map_err(ServeError::Descriptors)?;
@@ -83,7 +83,7 @@ pub async fn serve(
         .initial_connection_window_size(REQUEST_WINDOW)
         .initial_stream_window_size(REQUEST_WINDOW)
         .layer(MapRequestLayer::new(keep_authority))
-        .layer(MapRequestLayer::new(count_unfinished))
+        .layer(MapRequestLayer::new(count_messages))
         .layer(MapResponseLayer::new(keep_until_sent))
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, shutdown)

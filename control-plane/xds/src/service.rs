@@ -24,7 +24,8 @@ use std::{
 };
 
 pub(crate) use authority::keep_authority;
-use conversation::{Joining, hold};
+pub(crate) use client_status::MOST_QUESTION_BYTES as MOST_STATUS_QUESTION_BYTES;
+use conversation::{Joining, NewEnvoy, hold};
 use ending::{Ending, stopping};
 use futures::{Stream, StreamExt as _};
 use message::Variant;
@@ -91,15 +92,19 @@ impl DiscoveryServices {
         let Some(first) = first.transpose()? else {
             return Ok(());
         };
-        let identity = convert::identity(first.node())?;
-        convert::first_request(&first, opened.only)?;
+        let (identity, shows) = {
+            let first = first.read()?;
+            let identity = convert::identity(first.node())?;
+            (identity, convert::first_request(&first, opened.only)?)
+        };
         // From its first message on an Envoy counts as a user of its connection.
         let _user = opened.connection.as_ref().map(ConnectionHandle::user);
         let is_one_of_several = opened.only.is_some();
         let key = (identity.id.clone(), opened.peer());
         let mut joining = Joining { opened, first };
         if !is_one_of_several {
-            return hold(&self.publisher, identity, joining, None, self.ending()).await;
+            let new = NewEnvoy { identity, shows };
+            return hold(&self.publisher, new, joining, None, self.ending()).await;
         }
         loop {
             let place = {
@@ -119,9 +124,9 @@ impl DiscoveryServices {
                         services: self,
                         key: &key,
                     };
-                    let more = Some(more);
-                    let ending = self.ending();
-                    return hold(&self.publisher, identity, joining, more, ending).await;
+                    let new = NewEnvoy { identity, shows };
+                    let (more, ending) = (Some(more), self.ending());
+                    return hold(&self.publisher, new, joining, more, ending).await;
                 }
                 Place::Join(conversation) => match conversation.send(joining).await {
                     Ok(()) => return Ok(()),

@@ -17,8 +17,8 @@ const MOST_UNUSED: Duration = Duration::from_secs(60);
 /// How long a response may be unread. Envoy reads on its main thread, and one whose main thread
 /// stands still for twenty seconds is lost by its missing answers to the probes.
 const MOST_UNREAD: Duration = Duration::from_secs(30);
-/// How long a message of a client may take to come in. Envoy writes one at once; four megabytes
-/// take half a minute where a megabit a second gets through.
+/// How long a message of a client may take to come in and be taken in. Envoy writes one at once;
+/// four megabytes take half a minute where a megabit a second gets through.
 const MOST_UNFINISHED: Duration = Duration::from_secs(60);
 /// Bytes of unfinished messages that a connection may have without asking for the memory that all
 /// share, so that no Envoy's request waits for strangers' ones: a request of some hundred names.
@@ -49,7 +49,7 @@ struct UseState {
     next_key: u64,
     /// When each response began to wait that is not read, the first one first.
     unread: BTreeMap<u64, Instant>,
-    /// When each message began to come in that is not whole, the first one first.
+    /// When each message began to come in that is not taken in, the first one first.
     unfinished: BTreeMap<u64, Instant>,
 }
 
@@ -106,7 +106,7 @@ impl ConnectionUse {
         lock(&self.state).unread.values().next().copied()
     }
 
-    /// Since when a message has been coming in; none while all are whole.
+    /// Since when a message has been coming in; none while all are taken in.
     pub(super) fn unfinished_since(&self) -> Option<Instant> {
         lock(&self.state).unfinished.values().next().copied()
     }
@@ -153,7 +153,7 @@ impl ConnectionUse {
         } else if is_over(self.unread_since(), MOST_UNREAD) {
             self.end("what was sent on it is not read");
         } else if is_over(self.unfinished_since(), MOST_UNFINISHED) {
-            self.end("a message on it is begun and not finished");
+            self.end("a message on it is begun and not finished, or not taken in");
         }
     }
 }
@@ -205,7 +205,8 @@ impl Drop for UnreadResponse {
     }
 }
 
-/// A message that is coming in, for as long as it lives, and its part of the memory.
+/// A message that is coming in or waits to be taken in, for as long as it lives, and its part of
+/// the memory.
 #[derive(Debug)]
 pub(crate) struct UnfinishedMessage {
     used: Arc<ConnectionUse>,

@@ -21,8 +21,9 @@ use tonic::{
 };
 use tonic_reflection::server::{Builder, Error};
 
-use crate::service::MOST_MESSAGE_BYTES;
-
+/// The longest question, in bytes: it names a file or a type. tonic keeps a buffer of twice that
+/// for each conversation.
+const MOST_MESSAGE_BYTES: usize = 16 << 10;
 /// Conversations about messages at once. A tool has one, for a moment; each may leave half a
 /// megabyte unread, which is in no other budget.
 const MOST_CONVERSATIONS: usize = 16;

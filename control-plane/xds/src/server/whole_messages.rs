@@ -1,5 +1,6 @@
 //! The bodies of requests, message by message: the part of a message that has come in is held here,
-//! and counted, until the whole of it is there.
+//! and counted, until the whole of it is there; and a whole one counts for as long as its bytes are
+//! in use.
 //!
 //! gRPC says the length of a message before its bytes, and a reader that believes it makes room for
 //! all of them at once. So a client that begins many messages, or lets their bytes trickle in,
@@ -11,6 +12,7 @@ use std::{
 };
 
 use futures::{FutureExt as _, future::BoxFuture};
+use grpc_messages::whole_messages;
 use http_body::{Body as HttpBody, Frame};
 use tonic::{
     Status,
@@ -23,71 +25,77 @@ use crate::{
     service::MOST_MESSAGE_BYTES,
 };
 
-/// The bytes before each message: whether it is compressed, and its length.
-const PREFIX: usize = 5;
-
-/// Has a request's messages count as their connection's until they are whole.
-pub(super) fn count_unfinished(request: Request<Body>) -> Request<Body> {
+/// Has a request's messages count as their connection's until they are taken in.
+pub(super) fn count_messages(request: Request<Body>) -> Request<Body> {
     let Some(connection) = request.extensions().get::<ConnectionHandle>().cloned() else {
         return request;
     };
-    request.map(|body| {
-        Body::new(WholeMessages {
-            body,
-            connection,
-            held: Vec::new(),
-            unfinished: None,
-            growing: None,
-        })
-    })
+    request.map(|body| Body::new(WholeMessages::of(body, connection)))
 }
 
 /// A body that is handed on message by message.
 struct WholeMessages {
     body: Body,
     connection: ConnectionHandle,
-    /// The part of a message that has come in.
+    /// The bytes that have come in and are not handed on.
     held: Vec<u8>,
-    /// The memory that it has.
+    /// The memory that all of them have; none where it is still to be asked for.
     unfinished: Option<UnfinishedMessage>,
-    /// The wait for more of it.
+    /// The wait for it.
     growing: Option<BoxFuture<'static, Result<UnfinishedMessage, MessageBreaksOff>>>,
 }
 
+/// Bytes with their part of the memory, which goes when the last slice of them does.
+struct CountedBytes {
+    bytes: Vec<u8>,
+    _room: Option<UnfinishedMessage>,
+}
+
+impl AsRef<[u8]> for CountedBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl WholeMessages {
-    /// Takes in what came, and gives as much of it as makes whole messages.
-    fn take(&mut self, data: &Bytes) -> Option<Bytes> {
-        let is_fresh = self.held.is_empty();
-        if !is_fresh {
-            self.held.extend_from_slice(data);
+    fn of(body: Body, connection: ConnectionHandle) -> Self {
+        Self {
+            body,
+            connection,
+            held: Vec::new(),
+            unfinished: None,
+            growing: None,
         }
-        let all: &[u8] = if is_fresh { data } else { &self.held };
-        let whole = whole_messages(all);
-        if whole == 0 {
-            if is_fresh {
-                // A copy: the bytes themselves may keep the whole of what was read with them.
-                self.held = data.to_vec();
-            }
-            return None;
-        }
-        self.unfinished = None;
-        if is_fresh {
-            self.held = data[whole..].to_vec();
-            return Some(data.slice(..whole));
-        }
-        let rest = self.held.split_off(whole);
-        Some(std::mem::replace(&mut self.held, rest).into())
+    }
+
+    /// Takes in what came. It is copied: the bytes themselves may keep the whole of what was read
+    /// with them.
+    fn take_in(&mut self, data: &Bytes) {
+        self.held.extend_from_slice(data);
+        self.grow();
     }
 
     /// Begins to wait for the memory of what is held.
     fn grow(&mut self) {
-        if self.held.is_empty() {
-            return;
-        }
         let connection = self.connection.clone();
         let (before, bytes) = (self.unfinished.take(), self.held.len());
         let room = async move { connection.room_for_unfinished(before, bytes).await };
         self.growing = Some(room.boxed());
+    }
+
+    /// Gives as much as makes whole messages, once there is memory for what is held.
+    fn whole(&mut self) -> Option<Bytes> {
+        let whole = whole_messages(&self.held, MOST_MESSAGE_BYTES);
+        (whole > 0 && self.unfinished.is_some()).then(|| self.hand_on(whole))
+    }
+
+    /// Hands on so many bytes, which have the memory that all had; what is left asks for its own.
+    fn hand_on(&mut self, bytes: usize) -> Bytes {
+        let rest = self.held.split_off(bytes);
+        Bytes::from_owner(CountedBytes {
+            bytes: std::mem::replace(&mut self.held, rest),
+            _room: self.unfinished.take(),
+        })
     }
 }
 
@@ -95,29 +103,11 @@ impl WholeMessages {
 fn status_of(reason: MessageBreaksOff) -> Status {
     match reason {
         MessageBreaksOff::TooMuch => Status::resource_exhausted(
-            "too many messages on this connection are begun and not finished: finish one before \
-             the next",
+            "too many messages on this connection are begun, or not taken in yet: finish one \
+             before the next",
         ),
         MessageBreaksOff::ConnectionIsGone => Status::cancelled("the connection has ended"),
     }
-}
-
-/// How many bytes, from the beginning, are whole messages; all of them where a message is longer
-/// than any that is read, which its reader refuses by its length alone.
-fn whole_messages(bytes: &[u8]) -> usize {
-    let mut whole = 0;
-    while let Some((prefix, rest)) = bytes[whole..].split_first_chunk::<PREFIX>() {
-        let [_, length @ ..] = *prefix;
-        let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-        if length > MOST_MESSAGE_BYTES {
-            return bytes.len();
-        }
-        if rest.len() < length {
-            break;
-        }
-        whole += PREFIX + length;
-    }
-    whole
 }
 
 impl HttpBody for WholeMessages {
@@ -142,25 +132,27 @@ impl HttpBody for WholeMessages {
                     }
                 }
             }
+            if let Some(whole) = this.whole() {
+                return Poll::Ready(Some(Ok(Frame::data(whole))));
+            }
+            if !this.held.is_empty() && this.unfinished.is_none() {
+                this.grow();
+                continue;
+            }
             let frame = match ready!(Pin::new(&mut this.body).poll_frame(context)) {
                 Some(Ok(frame)) => frame,
                 Some(Err(status)) => return Poll::Ready(Some(Err(status))),
                 None if this.held.is_empty() => return Poll::Ready(None),
                 // A message that broke off: its reader says so.
                 None => {
-                    let rest = std::mem::take(&mut this.held);
-                    this.unfinished = None;
-                    return Poll::Ready(Some(Ok(Frame::data(rest.into()))));
+                    let rest = this.hand_on(this.held.len());
+                    return Poll::Ready(Some(Ok(Frame::data(rest))));
                 }
             };
-            let data = match frame.into_data() {
-                Ok(data) => data,
+            match frame.into_data() {
+                Ok(data) if data.is_empty() => {}
+                Ok(data) => this.take_in(&data),
                 Err(other) => return Poll::Ready(Some(Ok(other))),
-            };
-            let whole = this.take(&data);
-            this.grow();
-            if let Some(whole) = whole {
-                return Poll::Ready(Some(Ok(Frame::data(whole))));
             }
         }
     }
@@ -170,44 +162,85 @@ impl HttpBody for WholeMessages {
 mod tests {
     use std::net::SocketAddr;
 
+    use futures::StreamExt as _;
+    use http_body_util::{BodyExt as _, StreamBody};
+
     use super::*;
     use crate::{SimulatedClock, connections::Connections};
 
     fn message(length: usize) -> Vec<u8> {
         let mut message = vec![0];
         message.extend(u32::try_from(length).unwrap().to_be_bytes());
-        message.resize(PREFIX + length, 7);
+        message.resize(5 + length, 7);
         message
     }
 
-    #[test]
-    fn it_tells_whole_messages_from_the_beginning_of_the_next() {
-        let two = [message(3), message(0)].concat();
-        for (cut, whole) in [(0, 0), (4, 0), (7, 0), (8, 8), (12, 8), (13, 13)] {
-            assert_eq!(whole_messages(&two[..cut]), whole, "{cut}");
-        }
-        let mut too_long = message(3);
-        too_long.extend([0, 255, 255, 255, 255, 1]);
-        assert_eq!(whole_messages(&too_long), too_long.len());
+    /// A body whose bytes come in frames of some kilobytes, on this connection.
+    fn body(connection: &ConnectionHandle, bytes: &[u8]) -> WholeMessages {
+        let frames: Vec<_> = bytes.chunks(16 << 10).map(Bytes::copy_from_slice).collect();
+        let frames = futures::stream::iter(frames).map(|bytes| Ok::<_, Status>(Frame::data(bytes)));
+        WholeMessages::of(Body::new(StreamBody::new(frames)), connection.clone())
+    }
+
+    fn connections() -> Connections {
+        Connections::new(9, 1, SimulatedClock::default().clock())
+    }
+
+    fn admitted(connections: &Connections) -> ConnectionHandle {
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        connections.admit(peer).unwrap()
     }
 
     #[test]
     fn it_keeps_no_more_memory_than_the_part_of_a_message_that_came_in() {
-        let connections = Connections::new(1, 1, SimulatedClock::default().clock());
-        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-        let mut messages = WholeMessages {
-            body: Body::empty(),
-            connection: connections.admit(peer).unwrap(),
-            held: Vec::new(),
-            unfinished: None,
-            growing: None,
-        };
+        let mut messages = WholeMessages::of(Body::empty(), admitted(&connections()));
         // A part that is all that was read into a large buffer.
         let mut read = Vec::with_capacity(1 << 20);
         read.extend_from_slice(&message(9)[..7]);
-        assert_eq!(messages.take(&read.into()), None);
+        messages.take_in(&read.into());
         assert_eq!(messages.held, message(9)[..7]);
         let kept = messages.held.capacity();
         assert!(kept < 1 << 10, "{kept}");
+    }
+
+    #[tokio::test]
+    async fn it_counts_a_whole_message_for_as_long_as_its_bytes_are_in_use() {
+        let connections = connections();
+        let connection = admitted(&connections);
+        let longest = message(MOST_MESSAGE_BYTES - 5);
+        let mut in_use = Vec::new();
+        let mut bodies = Vec::new();
+        // What one connection may have, in messages that nobody has taken in yet.
+        for _ in 0..2 {
+            let mut body = body(&connection, &longest);
+            let whole = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            assert_eq!(whole, longest);
+            in_use.push(whole);
+            bodies.push(body);
+        }
+        let refused = body(&connection, &longest).frame().await.unwrap();
+        assert_eq!(refused.unwrap_err().code(), tonic::Code::ResourceExhausted);
+        // A slice of it is a use of it.
+        let slice = in_use.remove(0).slice(..1);
+        let refused = body(&connection, &longest).frame().await.unwrap();
+        assert!(refused.is_err());
+        drop(slice);
+        assert!(body(&connection, &longest).frame().await.unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn it_counts_the_beginning_that_comes_with_the_end_of_another() {
+        let connections = connections();
+        let mut both = message(3);
+        both.extend(&message(9)[..7]);
+        let frames = futures::stream::iter([Ok::<_, Status>(Frame::data(Bytes::from(both)))]);
+        let frames = frames.chain(futures::stream::pending());
+        let body = Body::new(StreamBody::new(frames));
+        let mut messages = WholeMessages::of(body, admitted(&connections));
+        let whole = messages.frame().await.unwrap().unwrap();
+        assert_eq!(whole.into_data().unwrap(), message(3));
+        assert!(messages.frame().now_or_never().is_none());
+        assert_eq!(messages.held.len(), 7);
+        assert!(messages.unfinished.is_some());
     }
 }

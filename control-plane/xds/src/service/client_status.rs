@@ -38,6 +38,9 @@ const MOST_ANSWER_BYTES: usize = 3 << 20;
 /// How many Envoys a request may name. Each name is compared with each Envoy's, at 64 and 3 000
 /// Envoys in some milliseconds; tools name one.
 const MOST_MATCHERS: usize = 64;
+/// The longest question, in bytes: [`MOST_MATCHERS`] of the longest names three times over. tonic
+/// keeps a buffer of up to twice that for each stream, of which a connection may have a thousand.
+pub(crate) const MOST_QUESTION_BYTES: usize = 48 << 10;
 
 #[tonic::async_trait]
 impl ClientStatusDiscoveryService for DiscoveryServices {
@@ -54,10 +57,15 @@ impl ClientStatusDiscoveryService for DiscoveryServices {
         let user = connection.as_ref().map(ConnectionHandle::user);
         let answers = request.into_inner().then(move |request| {
             let (publisher, connection) = (publisher.clone(), connection.clone());
+            // What waits is the question as it is kept, and not as it was read.
+            let question = request.and_then(|request| Question::try_from(&request));
             async move {
+                let question = match question {
+                    Ok(question) => question,
+                    Err(refusal) => return (Err(refusal), None),
+                };
                 let unread = room(connection.as_ref()).await;
-                let message = request.and_then(|request| answer(&publisher, &request));
-                (message, unread)
+                (answer(&publisher, &question), unread)
             }
         });
         let answers = answers.take_until(async move {
@@ -71,9 +79,10 @@ impl ClientStatusDiscoveryService for DiscoveryServices {
         &self,
         request: Request<ClientStatusRequest>,
     ) -> Result<Response<ClientStatusResponse>, Status> {
-        let connection = request.extensions().get::<ConnectionHandle>();
-        let unread = room(connection).await;
-        let answer = answer(&self.publisher, request.get_ref())?;
+        let connection = request.extensions().get::<ConnectionHandle>().cloned();
+        let question = Question::try_from(&request.into_inner())?;
+        let unread = room(connection.as_ref()).await;
+        let answer = answer(&self.publisher, &question)?;
         Ok(alone_in_transit(answer, unread))
     }
 }
@@ -83,19 +92,8 @@ async fn room(connection: Option<&ConnectionHandle>) -> Option<UnreadResponse> {
     Some(connection?.room(MOST_ANSWER_BYTES, Purpose::Status).await)
 }
 
-fn answer(
-    publisher: &Publisher,
-    request: &ClientStatusRequest,
-) -> Result<ClientStatusResponse, Status> {
-    if request.node_matchers.len() > MOST_MATCHERS {
-        return Err(Status::invalid_argument(format!(
-            "`node_matchers` are more than {MOST_MATCHERS}: name fewer Envoys, or none for all"
-        )));
-    }
-    let matchers = request.node_matchers.iter();
-    let matchers: Vec<NodeIdMatcher> = matchers
-        .map(NodeIdMatcher::try_from)
-        .collect::<Result<_, _>>()?;
+fn answer(publisher: &Publisher, question: &Question) -> Result<ClientStatusResponse, Status> {
+    let matchers = &question.0;
     let is_meant =
         |id: &str| matchers.is_empty() || matchers.iter().any(|matcher| matcher.matches(id));
     let mut response = ClientStatusResponse::default();
@@ -112,6 +110,28 @@ fn answer(
         response.config.push(config);
     }
     Ok(response)
+}
+
+/// Which Envoys are asked about; none for all.
+#[derive(Debug)]
+struct Question(Vec<NodeIdMatcher>);
+
+impl TryFrom<&ClientStatusRequest> for Question {
+    type Error = Status;
+
+    fn try_from(request: &ClientStatusRequest) -> Result<Self, Status> {
+        if request.node_matchers.len() > MOST_MATCHERS {
+            return Err(Status::invalid_argument(format!(
+                "`node_matchers` are more than {MOST_MATCHERS}: name fewer Envoys, or none for all"
+            )));
+        }
+        let matchers = request.node_matchers.iter();
+        Ok(Self(
+            matchers
+                .map(NodeIdMatcher::try_from)
+                .collect::<Result<_, _>>()?,
+        ))
+    }
 }
 
 /// Which `node.id` a request is about.
@@ -142,7 +162,7 @@ impl TryFrom<&NodeMatcher> for NodeIdMatcher {
                 ignore_case: false,
             });
         };
-        // Once, and not for each Envoy: whoever asks may write megabytes.
+        // Once, and not for each Envoy: whoever asks may write kilobytes.
         let text = |text: &String| folded(text, *ignore_case).into_owned();
         let pattern = match match_pattern {
             Some(MatchPattern::SafeRegex(_) | MatchPattern::Custom(_)) => {

@@ -12,7 +12,7 @@ use tonic::Status;
 use super::{
     convert::{self, Asked},
     ending::Ending,
-    message::Message,
+    message::{EncodedMessage, Message},
     nested_source::NestedSource,
     recall::Recall,
     strands::{Event, Strand, Strands, StreamKey},
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     NodeId, Publisher, StreamEnd,
-    fleet::{Admission, Identity, TooManyStreams, lock},
+    fleet::{Admission, FirstRequest, Identity, TooManyStreams, lock},
     session::{DeltaResponse, Standing, TooManyNames},
 };
 
@@ -32,7 +32,13 @@ const OTHER_ENDS: Duration = Duration::from_millis(100);
 /// A stream and its first message.
 pub(super) struct Joining {
     pub(super) opened: OpenedStream,
-    pub(super) first: Message,
+    pub(super) first: EncodedMessage,
+}
+
+/// The facts about an Envoy with which a conversation begins.
+pub(super) struct NewEnvoy {
+    pub(super) identity: Identity,
+    pub(super) shows: FirstRequest,
 }
 
 /// A message that came in on a stream; none when the Envoy ended the stream, or is gone.
@@ -43,14 +49,13 @@ type Arrival = (StreamKey, Option<Message>);
 /// another server. An error is to be told to the Envoy on the first stream.
 pub(super) async fn hold(
     publisher: &Publisher,
-    identity: Identity,
+    NewEnvoy { identity, shows }: NewEnvoy,
     joining: Joining,
     more: Option<mpsc::Receiver<Joining>>,
     ending: Ending,
 ) -> Result<(), Status> {
     let id = identity.id.clone();
     let user_agent = identity.user_agent.clone();
-    let shows = convert::first_request(&joining.first, joining.opened.only)?;
     let admission = publisher
         .connect(identity, shows)
         .map_err(|TooManyStreams| {
@@ -169,8 +174,11 @@ impl Conversation<'_> {
             authority,
             ..
         } = joining.opened;
-        let variant = joining.first.variant();
-        let arrivals = requests.map(move |request| (key, request.ok()));
+        let variant = joining.first.variant;
+        let arrivals = requests
+            .map(|request| request.and_then(|request| request.read()).ok())
+            .take_while(|message| futures::future::ready(message.is_some()))
+            .map(move |message| (key, message));
         let end = futures::stream::iter([(key, None)]);
         self.arrivals.push(arrivals.chain(end).boxed());
         let strand = Strand {
@@ -183,7 +191,7 @@ impl Conversation<'_> {
         };
         let events = self.strands.add(key, strand);
         self.take_events(events)?;
-        self.take_message(key, joining.first)
+        self.take_message(key, joining.first.read()?)
     }
 
     fn take(&mut self, (key, message): Arrival) -> Result<(), Status> {

@@ -2,19 +2,21 @@
 
 use std::net::SocketAddr;
 
-use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest};
-use futures::{StreamExt as _, stream::BoxStream};
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
+use grpc_messages::Messages;
 use tokio::sync::mpsc;
 use tonic::{
-    Status, Streaming,
+    Status,
     body::Body,
     codegen::http::{Request, Response},
 };
-use tonic_prost::ProstDecoder;
 
 use super::{
     authority::Authority,
-    message::{Message, Variant},
+    message::{EncodedMessage, Variant},
     nested_source::NestedSource,
     response_body::{OutgoingMessage, streaming},
     wire::EncodedResponse,
@@ -90,7 +92,7 @@ impl Responses {
 pub(super) struct OpenedStream {
     /// The one type that the service is about; none for the aggregated one.
     pub(super) only: Option<ResourceType>,
-    pub(super) requests: BoxStream<'static, Result<Message, Status>>,
+    pub(super) requests: BoxStream<'static, Result<EncodedMessage, Status>>,
     pub(super) responses: Responses,
     /// The connection that it is on; none where somebody else's server has taken it in.
     pub(super) connection: Option<ConnectionHandle>,
@@ -112,10 +114,7 @@ impl OpenedStream {
             only,
             connection,
             authority: head.extensions.get::<Authority>().cloned(),
-            requests: match variant {
-                Variant::Incremental => messages::<DeltaDiscoveryRequest>(body),
-                Variant::World => messages::<DiscoveryRequest>(body),
-            },
+            requests: requests(body, variant),
             responses,
         };
         (opened, streaming(queued))
@@ -127,13 +126,15 @@ impl OpenedStream {
     }
 }
 
-/// The messages of a request.
-fn messages<Q>(body: Body) -> BoxStream<'static, Result<Message, Status>>
-where
-    Q: prost::Message + Default + Into<Message> + Send + 'static,
-{
-    let decoder = ProstDecoder::<Q>::default();
-    Streaming::new_request(decoder, body, None, Some(MOST_MESSAGE_BYTES))
-        .map(|message| message.map(Into::into))
-        .boxed()
+/// The requests on a stream, up to the first that cannot be taken.
+fn requests(body: Body, variant: Variant) -> BoxStream<'static, Result<EncodedMessage, Status>> {
+    let messages = Some(Messages::new(body, MOST_MESSAGE_BYTES));
+    stream::unfold(messages, move |messages| async move {
+        let mut messages = messages?;
+        match messages.next().await.transpose()? {
+            Ok(bytes) => Some((Ok(EncodedMessage { variant, bytes }), Some(messages))),
+            Err(status) => Some((Err(status), None)),
+        }
+    })
+    .boxed()
 }
