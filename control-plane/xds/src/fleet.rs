@@ -199,7 +199,9 @@ impl Fleet {
             self.departures += 1;
         }
         node.run.come_back(process, first, now);
-        node.identity = Arc::new(identity);
+        if *node.identity != identity {
+            node.identity = Arc::new(identity);
+        }
         node.session = Arc::clone(&session);
         if node
             .assigned
@@ -223,6 +225,7 @@ impl Fleet {
         }
         let (sender, assignment) = watch::channel(node.assignment(self.ack_deadline));
         let open = OpenStream {
+            identity: Arc::clone(&node.identity),
             session: Arc::clone(&session),
             assignment: sender,
             standing: Standing::default(),

@@ -48,6 +48,7 @@ pub(crate) type SharedSession = Arc<Mutex<Session>>;
 /// One Envoy, under its `node.id`.
 #[derive(Debug)]
 pub(crate) struct Node {
+    /// The words about itself on the latest stream that is open, or that was the last.
     pub(crate) identity: Arc<Identity>,
     /// The session of the latest stream, open or not.
     pub(crate) session: SharedSession,
@@ -68,6 +69,7 @@ pub(crate) struct Node {
 
 #[derive(Debug)]
 pub(super) struct OpenStream {
+    pub(super) identity: Arc<Identity>,
     pub(super) session: SharedSession,
     pub(super) assignment: watch::Sender<Assignment>,
     pub(super) standing: Standing,
@@ -306,11 +308,13 @@ impl Node {
         false
     }
 
-    /// Takes in the end of a stream.
+    /// Takes in the end of a stream. Where others are open, the Envoy is again who it says that it
+    /// is on the latest of them.
     pub(super) fn close(&mut self, stream: StreamId, end: StreamEnd, now: Instant) {
         self.streams.remove(&stream);
         if let Some((_, left)) = self.streams.last_key_value() {
             self.session = Arc::clone(&left.session);
+            self.identity = Arc::clone(&left.identity);
             return;
         }
         self.since = now;

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod gone;
+mod identities;
 mod marks;
 mod runs;
 mod secrets;
