@@ -149,12 +149,7 @@ impl GatewayDocument {
     ) -> impl Iterator<Item = (&'a ServerName, &'a Server)> {
         let has_all = listener.servers.contains(&Selector::All);
         let selectors = listener.servers.iter().filter(|_| !has_all);
-        let named: BTreeSet<&ServerName> = selectors
-            .filter_map(|selector| match selector {
-                Selector::All => None,
-                Selector::Named(name) => Some(name),
-            })
-            .collect();
+        let named: BTreeSet<&ServerName> = selectors.filter_map(Selector::name).collect();
         let all = self.servers.iter().filter(move |_| has_all);
         let named = named.into_iter();
         all.chain(named.filter_map(move |name| self.servers.get_key_value(name)))

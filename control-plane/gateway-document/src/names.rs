@@ -136,6 +136,16 @@ pub enum Selector<N> {
     Named(N),
 }
 
+impl<N> Selector<N> {
+    /// The name of the one thing; nothing where it is all.
+    pub(crate) fn name(&self) -> Option<&N> {
+        match self {
+            Self::All => None,
+            Self::Named(name) => Some(name),
+        }
+    }
+}
+
 impl<N: TryFrom<String, Error = InvalidName>> TryFrom<String> for Selector<N> {
     type Error = InvalidName;
     fn try_from(text: String) -> Result<Self, InvalidName> {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::document::{Cluster, GatewayDocument, Listener};
+use crate::document::{Cluster, GatewayDocument, HttpRoute, Listener};
 use crate::names::{ClusterName, ListenerName, Selector, ServerName};
 
 /// The parts of a document by name; of several with one name, which is a fault, the first.
@@ -47,6 +47,12 @@ impl<'a> Parts<'a> {
     /// The place of the listener of this name.
     pub(crate) fn listener(&self, name: &ListenerName) -> Option<usize> {
         self.listeners.get(name).copied()
+    }
+
+    /// The places of the listeners that a route names and that are there, in its order.
+    pub(crate) fn named_by(&self, route: &HttpRoute) -> impl Iterator<Item = usize> {
+        let names = route.listeners.iter().filter_map(Selector::name);
+        names.filter_map(|name| self.listener(name))
     }
 
     /// The places of the listeners, by their names.
@@ -113,15 +119,8 @@ impl<'a> Parts<'a> {
 
 impl<'a> Offer<'a> {
     fn of(document: &'a GatewayDocument, listener: &'a Listener) -> Self {
-        let named = listener
-            .servers
-            .iter()
-            .filter_map(|selector| match selector {
-                Selector::All => None,
-                Selector::Named(name) => {
-                    Some(name).filter(|name| document.servers.contains_key(*name))
-                }
-            });
+        let named = listener.servers.iter().filter_map(Selector::name);
+        let named = named.filter(|name| document.servers.contains_key(*name));
         Self {
             has_all: listener.servers.contains(&Selector::All),
             named: named.collect(),

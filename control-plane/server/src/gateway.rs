@@ -27,6 +27,8 @@ use observe::Listings;
 mod acceptance;
 mod author;
 mod change;
+#[cfg(test)]
+mod connected_envoy;
 mod desired;
 mod endpoint_probes;
 mod endpoint_table;

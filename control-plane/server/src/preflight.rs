@@ -28,7 +28,7 @@ mod question;
 mod tests;
 mod undiscovered;
 
-pub use changed::{ChangedResource, changed};
+pub use changed::{ChangedResource, changed, starts_a_module};
 pub use counts::PreflightCounts;
 
 /// As many changes are tried again, or rolled back to, soon after.
@@ -156,7 +156,7 @@ impl Preflight {
         if changed.is_empty() {
             return None;
         }
-        let has_new_module = changed.iter().any(|resource| resource.is_module);
+        let has_new_module = starts_a_module(&changed);
         let depth = if has_new_module {
             Depth::WithModulesIn(&self.modules)
         } else {

@@ -49,7 +49,9 @@
 //! let publisher = Publisher::new();
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! let limits = ServerLimits::default();
-//! tokio::spawn(xds::serve(publisher.clone(), listener, limits, std::future::pending()));
+//! // Without descriptors, tools that ask for the client status service's messages learn of none.
+//! let (served, forever) = (publisher.clone(), std::future::pending());
+//! tokio::spawn(xds::serve(served, listener, limits, &[], forever));
 //!
 //! let data = Cluster { name: "data".to_owned(), ..Cluster::default() };
 //! let data = Resource::encode(&data)?;

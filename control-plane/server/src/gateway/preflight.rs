@@ -8,7 +8,9 @@ use xds::ResourceType;
 use super::Gateway;
 use super::change::ChangeError;
 use crate::generation::Built;
-use crate::preflight::{ChangedResource, Preflight, PreflightAnswer, PreflightCounts, changed};
+use crate::preflight::{
+    ChangedResource, Preflight, PreflightAnswer, PreflightCounts, changed, starts_a_module,
+};
 
 impl Gateway {
     /// Asks this Envoy about changes from now on; only the first one that is given is asked.
@@ -31,8 +33,7 @@ impl Gateway {
 
     /// Whether a change brings a module that an Envoy has to have started before it goes out.
     pub(super) fn brings_a_module(before: &Built, after: &Built) -> bool {
-        let changed = changed(&before.snapshot, &after.snapshot);
-        changed.iter().any(|resource| resource.is_module)
+        starts_a_module(&changed(&before.snapshot, &after.snapshot))
     }
 
     /// Shows a generation to the Envoy that is asked about changes, where there is one. Tells why

@@ -22,6 +22,12 @@ pub struct ChangedResource {
     pub is_module: bool,
 }
 
+/// Whether one of these has Envoy start a module.
+#[must_use]
+pub fn starts_a_module(changed: &[ChangedResource]) -> bool {
+    changed.iter().any(|resource| resource.is_module)
+}
+
 /// The listeners, routes, clusters and filters that are new in `after`, or others than in `before`;
 /// of the gateway's own filter those that run another module, since the engine that compiled its
 /// configuration is the one that Envoy runs.

@@ -3,6 +3,7 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -96,6 +97,19 @@ async fn lose_races(
     winners
 }
 
+/// Has changes shown to this script, for so long where they bring no module.
+fn ask_first(control_plane: &ControlPlane, folder: &Path, script: &str, without_modules: Duration) {
+    let envoy = folder.join("envoy");
+    std::fs::write(&envoy, script).unwrap();
+    std::fs::set_permissions(&envoy, Permissions::from_mode(0o755)).unwrap();
+    let patience = Patience {
+        without_modules,
+        with_modules: SECONDS(600),
+    };
+    let preflight = Preflight::by(envoy, folder.join("modules")).waiting(patience);
+    control_plane.gateway.ask_first(preflight);
+}
+
 #[tokio::test]
 async fn it_lets_other_changes_pass_while_a_writer_that_lost_every_race_asks_a_server() {
     let folder = folder();
@@ -138,15 +152,7 @@ async fn it_lets_other_changes_pass_while_a_writer_that_lost_every_race_is_shown
         is_asked.display(),
         may_answer.display()
     );
-    let envoy = folder.path().join("envoy");
-    std::fs::write(&envoy, script).unwrap();
-    std::fs::set_permissions(&envoy, Permissions::from_mode(0o755)).unwrap();
-    let patience = Patience {
-        without_modules: SECONDS(600),
-        with_modules: SECONDS(600),
-    };
-    let preflight = Preflight::by(envoy, folder.path().join("modules")).waiting(patience);
-    control_plane.gateway.ask_first(preflight);
+    ask_first(&control_plane, folder.path(), &script, SECONDS(600));
     let brings = format!("{PATIENT}clusters: [{{name: web, endpoints: ['127.0.0.1:2']}}]\n");
     let (edit, mut made, go_on) = held_edit(move |times| {
         // Only within the turn is there something to judge.
@@ -187,15 +193,8 @@ async fn it_shows_an_envoy_the_module_that_a_change_brings_after_one_that_was_no
         "#!/bin/sh\necho >> {}\nexec sleep 600\n",
         is_asked.display()
     );
-    let envoy = folder.path().join("envoy");
-    std::fs::write(&envoy, script).unwrap();
-    std::fs::set_permissions(&envoy, Permissions::from_mode(0o755)).unwrap();
-    let patience = Patience {
-        without_modules: Duration::from_millis(100),
-        with_modules: SECONDS(600),
-    };
-    let preflight = Preflight::by(envoy, folder.path().join("modules")).waiting(patience);
-    control_plane.gateway.ask_first(preflight);
+    let moment = Duration::from_millis(100);
+    ask_first(&control_plane, folder.path(), &script, moment);
     let brings = format!("{PATIENT}clusters: [{{name: web, endpoints: ['127.0.0.1:2']}}]\n");
     let brings_more = format!("{brings}module: {{sha256: {}}}\n", hash(&module));
     let (edit, mut made, go_on) = held_edit(move |times| {

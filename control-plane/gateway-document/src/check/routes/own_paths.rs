@@ -155,14 +155,7 @@ impl<'a> OwnPaths<'a> {
     /// The first of the listeners that a route names that answers at a path by itself.
     fn first_of_named(&self, route: &HttpRoute, path: &RoutePath) -> Option<(usize, Answerer)> {
         let meaning = self.meaning(path);
-        let named = route
-            .listeners
-            .iter()
-            .filter_map(|selector| match selector {
-                Selector::All => None,
-                Selector::Named(name) => self.parts.listener(name),
-            });
-        let named: BTreeSet<usize> = named.collect();
+        let named: BTreeSet<usize> = self.parts.named_by(route).collect();
         named.into_iter().find_map(|index| {
             step_count::count(1);
             let listener = self.parts.document.listeners.get(index)?;

@@ -174,14 +174,7 @@ impl<'a> EarlierRoutes<'a> {
         if route.listeners.contains(&Selector::All) {
             return Listeners::All;
         }
-        let named = route
-            .listeners
-            .iter()
-            .filter_map(|selector| match selector {
-                Selector::All => None,
-                Selector::Named(name) => self.parts.listener(name),
-            });
-        Listeners::Named(named.collect())
+        Listeners::Named(self.parts.named_by(route).collect())
     }
 }
 

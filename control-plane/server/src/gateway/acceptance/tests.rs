@@ -4,6 +4,7 @@ use envoy_types::pb::envoy::config::listener::v3::Listener;
 use xds::{Crashes, Generation, RejectedContent, Resource};
 
 use super::*;
+use crate::gateway::connected_envoy::connected;
 
 const ACK_DEADLINE: Duration = Duration::from_secs(5);
 const BACK_WITHIN: Duration = Duration::from_secs(60);
@@ -45,20 +46,12 @@ impl Court {
     fn new(answers: &[(&str, NodeAnswer)]) -> Self {
         let began = Instant::now();
         let envoys = answers.iter().map(|(id, answer)| NodeSummary {
-            id: NodeId::new(id),
-            description: Arc::default(),
-            streams: 1,
-            since: began,
-            desired: Some(Generation::new("new")),
-            assigned_at: Some(began),
             answer: *answer,
             rejections: match answer {
                 NodeAnswer::Rejected => vec![rejection_of("new")],
                 _ => Vec::new(),
             },
-            crashes: None,
-            departure: None,
-            on_its_way_since: None,
+            ..connected(id, "new", began)
         });
         Self {
             began,

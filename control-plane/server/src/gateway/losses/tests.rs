@@ -1,10 +1,9 @@
 //! Who is waited for, and whose end counts, on a simulated clock.
 
-use std::sync::Arc;
-
-use xds::{NodeAnswer, Ran};
+use xds::Ran;
 
 use super::*;
+use crate::gateway::connected_envoy::connected;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 const SECOND: Duration = Duration::from_secs(1);
@@ -23,19 +22,8 @@ impl Fleet {
     /// Connected Envoys with the generation, and without.
     fn new(with: &[&str], without: &[&str]) -> Self {
         let began = Instant::now();
-        let envoys = with.iter().chain(without).map(|id| NodeSummary {
-            id: NodeId::new(id),
-            description: Arc::default(),
-            streams: 1,
-            since: began,
-            desired: Some(Generation::new("new")),
-            assigned_at: Some(began),
-            answer: NodeAnswer::Acknowledged,
-            rejections: Vec::new(),
-            crashes: None,
-            departure: None,
-            on_its_way_since: None,
-        });
+        let envoys = with.iter().chain(without);
+        let envoys = envoys.map(|id| connected(id, "new", began));
         Self {
             began,
             now: began,

@@ -7,6 +7,7 @@ use xds::NodeDescription;
 
 use super::*;
 use crate::gateway::acceptance::{EnvoyAnswer, Rejections};
+use crate::gateway::connected_envoy::connected;
 
 fn rollout(text: &str) -> Rollout {
     parse(&format!("rollout: {text}"), Format::Yaml)
@@ -21,20 +22,12 @@ fn waves(text: &str) -> Waves {
 /// A connected Envoy of that cluster that has acknowledged what it was given.
 fn envoy(id: &str, cluster: &str) -> NodeSummary {
     NodeSummary {
-        id: NodeId::new(id),
         description: Arc::new(NodeDescription {
             cluster: cluster.to_owned(),
             ..NodeDescription::default()
         }),
-        streams: 1,
-        since: Instant::now(),
-        desired: Some(Generation::new("old")),
         assigned_at: None,
-        answer: NodeAnswer::Acknowledged,
-        rejections: Vec::new(),
-        crashes: None,
-        departure: None,
-        on_its_way_since: None,
+        ..connected(id, "old", Instant::now())
     }
 }
 
