@@ -26,7 +26,7 @@ mod way;
 
 pub use client::{CatalogueClient, Listing};
 pub use list_error::ListError;
-pub use pinning::Verdict;
+pub use pinning::ReviewVerdict;
 pub(crate) use pinning::{decide, reviewable};
 
 /// A server's list as it is kept, and what a policy makes of it.

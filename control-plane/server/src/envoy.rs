@@ -43,7 +43,6 @@ mod secret;
 mod tls;
 mod upstream;
 
-pub use crate::module::ModuleFile;
 pub(crate) use filter::OWN_PLUGIN;
 pub use further_filter::filter_problems;
 pub use parts::Source;

@@ -36,6 +36,7 @@ mod event_watch;
 mod events;
 mod first_lists;
 mod gates;
+mod in_force;
 mod loosening;
 mod losses;
 mod modules;

@@ -17,7 +17,8 @@ use xds::{
 };
 
 use crate::catalogue::KnownList;
-use crate::envoy::{self, Earlier, ModuleFile, RenderError, Rendering, Source};
+use crate::envoy::{self, Earlier, RenderError, Rendering, Source};
+use crate::module::ModuleFile;
 
 mod tool_view;
 
@@ -47,7 +48,8 @@ pub struct Built {
     /// The resources as this process rendered them from these inputs. Envoys may be sent others:
     /// those that an earlier process rendered, or with endpoints that came later.
     rendered: Arc<Snapshot>,
-    /// Those of them that were rendered for it; the others are those of the generation before.
+    /// The type and the name of each resource that was rendered for this generation; the others are
+    /// shared with the one before. Only tests read it: a change renders what it changes, no more.
     pub rendered_anew: Arc<[(ResourceType, Arc<str>)]>,
     /// The schemas that this generation's policies use, for the next generation's.
     pub schemas: KnownSchemas,
@@ -270,7 +272,7 @@ impl Built {
             lists: self
                 .lists
                 .iter()
-                .map(|(server, list)| (server.to_string(), list.stored.to_accepted()))
+                .map(|(server, list)| (server.to_string(), list.stored.to_generation_list()))
                 .collect(),
             module: self.module.sha256.clone(),
             resources,

@@ -16,9 +16,8 @@
 //! use std::collections::BTreeMap;
 //! use std::sync::Arc;
 //!
-//! use control_plane::envoy::ModuleFile;
 //! use control_plane::generation::{Built, KnownSchemas};
-//! use control_plane::module::ModuleShelf;
+//! use control_plane::module::{ModuleFile, ModuleShelf};
 //! use gateway_document::CheckedDocument;
 //! use store::RevisionNumber;
 //! use xds::ResourceType;

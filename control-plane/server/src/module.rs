@@ -19,7 +19,7 @@ pub use origin::{InvalidModuleOrigin, ModuleOrigin};
 pub use shelf::{ModuleShelf, ShelvedModule, StartModule};
 
 /// The module that a filter runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ModuleFile {
     /// SHA-256 of its bytes, in hex.
     pub sha256: String,

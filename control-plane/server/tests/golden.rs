@@ -8,9 +8,8 @@ use std::{env, fs};
 
 use control_plane::catalogue::KnownList;
 use control_plane::descriptors;
-use control_plane::envoy::ModuleFile;
 use control_plane::generation::{Built, KnownSchemas, Lists};
-use control_plane::module::ModuleShelf;
+use control_plane::module::{ModuleFile, ModuleShelf};
 use gateway_document::{CheckedDocument, Format, parse};
 use serde_json::{Value, json};
 use store::{Catalogue, RawTool, RevisionNumber};

@@ -28,9 +28,9 @@ pub struct Catalogue {
     pub reviews: Vec<DefinitionReview>,
 }
 
-/// The list of a server's tools that an accepted generation was made from.
+/// The list of a server's tools that a stored generation was made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AcceptedList {
+pub struct GenerationList {
     /// The hash of the list, which stays in the store as long as it is named here.
     pub hash: ListHash,
     /// The URL of the endpoint that answered; empty where that is not known.
@@ -119,10 +119,10 @@ impl Catalogue {
         Self { about, ..self }
     }
 
-    /// The parts of it that an accepted generation keeps.
+    /// The parts of it that a stored generation keeps.
     #[must_use]
-    pub fn to_accepted(&self) -> AcceptedList {
-        AcceptedList {
+    pub fn to_generation_list(&self) -> GenerationList {
+        GenerationList {
             hash: self.hash.clone(),
             endpoint: self.endpoint.clone(),
             protocol: self.protocol.clone(),

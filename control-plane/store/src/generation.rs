@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{AcceptedList, RevisionNumber};
+use crate::{GenerationList, RevisionNumber};
 
 /// A generation: the bytes that Envoys were sent, and what these were made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct StoredGeneration {
     /// The number of the operator's revision that it was made from.
     pub revision: RevisionNumber,
     /// Each server's list, by the server's name.
-    pub lists: BTreeMap<String, AcceptedList>,
+    pub lists: BTreeMap<String, GenerationList>,
     /// The SHA-256 of the module, in hexadecimal.
     pub module: String,
     /// Its resources, byte for byte, in the order of their types' URLs and then of their versions.

@@ -63,7 +63,7 @@ mod sql;
 pub use address::StoreAddress;
 pub use answer::{KeptAnswer, KeyPlace, MOST_KEYS, StoredAnswer};
 pub use audit::{AuditEntry, AuditFilter, AuditRecord};
-pub use catalogue::{AcceptedList, Catalogue, DefinitionReview, ListHash, RawTool, ReviewState};
+pub use catalogue::{Catalogue, DefinitionReview, GenerationList, ListHash, RawTool, ReviewState};
 pub use config_store::ConfigStore;
 pub use error::{AppendError, OpenError, StoreError};
 pub use generation::{StoredGeneration, StoredResource};

@@ -13,11 +13,22 @@ use time::OffsetDateTime;
 
 /// The decision of somebody about a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ReviewVerdict {
     /// The definition comes into force.
     Approve,
     /// The definition stays out of force.
     Reject,
+}
+
+impl ReviewVerdict {
+    /// The word for what has become of the definition, in answers, events and the log.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Approve => "approved",
+            Self::Reject => "rejected",
+        }
+    }
 }
 
 /// The list in force after a pinned server has listed something: what it lists as it was approved,
@@ -93,7 +104,7 @@ pub(super) fn hold_back(mut listed: Catalogue, in_force: &Catalogue) -> Catalogu
 pub(crate) fn decide(
     in_force: &Catalogue,
     tool: &str,
-    verdict: Verdict,
+    verdict: ReviewVerdict,
     author: &str,
     reason: &str,
     now: OffsetDateTime,
@@ -102,7 +113,7 @@ pub(crate) fn decide(
     let mut list = in_force.clone();
     let review = list.reviews.remove(at);
     match verdict {
-        Verdict::Approve => {
+        ReviewVerdict::Approve => {
             match list.tools.iter_mut().find(|there| there.name == tool) {
                 Some(there) => *there = review.tool,
                 None => {
@@ -112,7 +123,7 @@ pub(crate) fn decide(
             }
             list.hash = ListHash::of(&list.tools);
         }
-        Verdict::Reject => {
+        ReviewVerdict::Reject => {
             let is_older = |other: &DefinitionReview| {
                 other.tool.name == tool && other.state == ReviewState::Rejected
             };
@@ -136,19 +147,19 @@ pub(crate) fn decide(
 pub(crate) fn reviewable<'a>(
     in_force: &'a Catalogue,
     tool: &str,
-    verdict: Verdict,
+    verdict: ReviewVerdict,
 ) -> Option<&'a DefinitionReview> {
     in_force.reviews.get(waiting_at(in_force, tool, verdict)?)
 }
 
-fn waiting_at(in_force: &Catalogue, tool: &str, verdict: Verdict) -> Option<usize> {
+fn waiting_at(in_force: &Catalogue, tool: &str, verdict: ReviewVerdict) -> Option<usize> {
     let of_state = |state| {
         let mut reviews = in_force.reviews.iter();
         reviews.position(|one| one.tool.name == tool && one.state == state)
     };
     of_state(ReviewState::Unreviewed).or_else(|| match verdict {
-        Verdict::Approve => of_state(ReviewState::Rejected),
-        Verdict::Reject => None,
+        ReviewVerdict::Approve => of_state(ReviewState::Rejected),
+        ReviewVerdict::Reject => None,
     })
 }
 
@@ -202,7 +213,7 @@ mod tests {
         assert_eq!(list.hash, ListHash::of(&list.tools));
     }
 
-    fn decided(list: &Catalogue, tool: &str, verdict: Verdict) -> Catalogue {
+    fn decided(list: &Catalogue, tool: &str, verdict: ReviewVerdict) -> Catalogue {
         decide(
             list,
             tool,
@@ -223,9 +234,9 @@ mod tests {
             &["b 1", "a 1"],
             &["a 2 unreviewed", "c 1 unreviewed"],
         );
-        let approved = decided(&changed, "a", Verdict::Approve);
+        let approved = decided(&changed, "a", ReviewVerdict::Approve);
         is(&approved, &["b 1", "a 2"], &["c 1 unreviewed"]);
-        let approved = decided(&approved, "c", Verdict::Approve);
+        let approved = decided(&approved, "c", ReviewVerdict::Approve);
         is(&approved, &["b 1", "a 2", "c 1"], &[]);
         // What was in force before is a change again.
         let back = hold_back(list(&[("a", 1), ("b", 1), ("c", 1)]), &approved);
@@ -236,7 +247,7 @@ mod tests {
     fn it_does_not_ask_again_about_what_was_rejected() {
         let first = list(&[("a", 1)]);
         let changed = hold_back(list(&[("a", 2)]), &first);
-        let rejected = decided(&changed, "a", Verdict::Reject);
+        let rejected = decided(&changed, "a", ReviewVerdict::Reject);
         is(&rejected, &["a 1"], &["a 2 rejected"]);
         is(
             &hold_back(list(&[("a", 2)]), &rejected),
@@ -251,8 +262,12 @@ mod tests {
         );
         let other = hold_back(list(&[("a", 3)]), &rejected);
         is(&other, &["a 1"], &["a 2 rejected", "a 3 unreviewed"]);
-        assert!(decide(&rejected, "a", Verdict::Reject, "", "", first.seen_at).is_none());
-        is(&decided(&rejected, "a", Verdict::Approve), &["a 2"], &[]);
+        assert!(decide(&rejected, "a", ReviewVerdict::Reject, "", "", first.seen_at).is_none());
+        is(
+            &decided(&rejected, "a", ReviewVerdict::Approve),
+            &["a 2"],
+            &[],
+        );
     }
 
     #[test]

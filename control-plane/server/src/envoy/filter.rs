@@ -13,7 +13,8 @@ use policy_engine::wire::{FilterConfig, travel};
 use prost::Message as _;
 use xds::Resource;
 
-use super::{ModuleFile, RenderError, milliseconds, module_code, truth};
+use super::{RenderError, milliseconds, module_code, truth};
+use crate::module::ModuleFile;
 
 /// The name of the gateway's own filter among the modules that Envoy runs.
 pub(crate) const OWN_PLUGIN: &str = "portcullis";

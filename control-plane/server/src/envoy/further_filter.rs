@@ -17,8 +17,9 @@ use prost::Name;
 use serde_json::Value;
 
 use super::filter::plugin;
-use super::{ModuleFile, RenderError, ads};
+use super::{RenderError, ads};
 use crate::descriptors::{self, EncodeError};
+use crate::module::ModuleFile;
 
 /// The name under which listeners discover the configuration of a filter.
 fn resource_name(filter: &FilterName) -> String {

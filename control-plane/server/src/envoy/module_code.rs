@@ -15,8 +15,8 @@ use envoy_types::pb::envoy::config::endpoint::v3::{
 };
 use url::Host;
 
-use super::{ModuleFile, RenderError, milliseconds, socket_address};
-use crate::module::ModuleOrigin;
+use super::{RenderError, milliseconds, socket_address};
+use crate::module::{ModuleFile, ModuleOrigin};
 
 /// The name of the cluster that leads to the control plane's modules; those of documents have no
 /// dot.

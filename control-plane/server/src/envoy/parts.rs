@@ -16,8 +16,8 @@ use super::filter::{self, FilterParts};
 use super::further_filter::{self, FurtherFilterParts};
 use super::listener::{self, ListenerParts};
 use super::routes::{self, RoutesParts};
-use super::{ModuleFile, RenderError, module_code};
-use crate::module::ModuleOrigin;
+use super::{RenderError, module_code};
+use crate::module::{ModuleFile, ModuleOrigin};
 
 /// The configuration that all resources of a generation are made of.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,7 @@
 //! The author of a change.
 
 use gateway_document::GatewayDocument;
-use store::{AuditEntry, NewRevision};
+use store::{AuditEntry, NewRevision, RevisionNumber};
 
 /// Who changes what, for the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,10 +34,20 @@ impl Author {
     /// The record of a deed that stores no revision, on the content of this SHA-256: a module, or
     /// the definition of a tool.
     pub(super) fn deed_on(&self, sha256: &str) -> AuditEntry {
+        let what = format!("{} sha256:{sha256}", self.action);
+        self.entry(what, None)
+    }
+
+    /// The record of a deed that stores no revision, on the rollout of this one.
+    pub(super) fn deed_on_rollout(&self, revision: RevisionNumber) -> AuditEntry {
+        self.entry(self.action.clone(), Some(revision))
+    }
+
+    fn entry(&self, what: String, revision: Option<RevisionNumber>) -> AuditEntry {
         AuditEntry {
             who: self.name.clone(),
-            what: format!("{} sha256:{sha256}", self.action),
-            revision: None,
+            what,
+            revision,
             origin: self.origin.clone(),
             reason: self.reason.clone(),
         }

@@ -16,7 +16,7 @@ use super::report::WriteReport;
 use super::secret_watch::UnusableSecret;
 use super::state::Stage;
 use crate::aside;
-use crate::generation::{BuildError, Built};
+use crate::generation::Built;
 use crate::secrets::SecretState;
 
 mod refusal;
@@ -96,15 +96,7 @@ impl Gateway {
             if !precondition.is_met_by(seen.built.revision) {
                 return Err(self.stale(seen.built.revision).await?);
             }
-            let document = {
-                let (edit, built) = (Arc::clone(&edit), Arc::clone(&seen.built));
-                let shelf = self.shelf();
-                let made = aside::run(move || {
-                    let document = edit(&built)?;
-                    shelf.resolve(document).map_err(ChangeError::Invalid)
-                });
-                Arc::new(made.await?)
-            };
+            let document = self.edited(&edit, &seen.built).await?;
             if self.says_the_same(&seen, &document) {
                 let answer = self.answer_to_the_same(&seen);
                 drop(turn);
@@ -135,12 +127,8 @@ impl Gateway {
                 let (lists, module) = (first.lists.clone(), seen.module.clone());
                 let revision = RevisionNumber(seen.head.0 + 1);
                 let before = Arc::clone(&seen.built);
-                aside::run(move || before.next(revision, document, &lists, module)).await
+                aside::run(move || before.next(revision, document, &lists, module)).await?
             };
-            let built = built.map_err(|error| match error {
-                BuildError::Invalid(problems) => ChangeError::Invalid(problems),
-                other => ChangeError::Build(other),
-            })?;
             let unjudged = if turn.is_none() || self.has_flown(&seen.built, &built) {
                 self.fly_ahead(&seen.built, &built).await?
             } else if without_judge.is_some() && !Self::brings_a_module(&seen.built, &built) {
@@ -179,6 +167,21 @@ impl Gateway {
             };
             return unless_lost(report);
         }
+    }
+
+    /// The document that an edit makes of the latest one, with the hashes of the modules that it
+    /// names by name and version.
+    pub(super) async fn edited(
+        &self,
+        edit: &Edit,
+        latest: &Arc<Built>,
+    ) -> Result<Arc<CheckedDocument>, ChangeError> {
+        let (edit, latest, shelf) = (Arc::clone(edit), Arc::clone(latest), self.shelf());
+        let made = aside::run(move || {
+            let document = edit(&latest)?;
+            shelf.resolve(document).map_err(ChangeError::Invalid)
+        });
+        made.await.map(Arc::new)
     }
 
     fn says_the_same(&self, seen: &Desired, document: &CheckedDocument) -> bool {
@@ -230,7 +233,7 @@ impl Gateway {
         self.forget_lists(&first).await;
         let answer = {
             let mut state = self.write();
-            state.forget_attempts(&built.document, &first.moved);
+            state.forget_attempts(&built.document, &first.asked);
             state.wait_for(&built)
         };
         let desired = Desired {

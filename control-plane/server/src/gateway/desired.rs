@@ -10,8 +10,8 @@ use store::RevisionNumber;
 use tokio::sync::OwnedMutexGuard;
 
 use super::Gateway;
-use crate::envoy::ModuleFile;
 use crate::generation::{BuildError, Built, Lists};
+use crate::module::ModuleFile;
 
 /// The inputs of the next generation, and that generation.
 #[derive(Debug, Clone)]

@@ -35,15 +35,16 @@ pub(super) struct AskedServers(BTreeMap<ServerName, (Server, Result<Listing, Str
 /// The lists under a changed document.
 pub(super) struct FirstLists {
     pub(super) lists: Lists,
-    /// The servers that are new, have moved, or are described anew while nothing is known of them.
-    pub(super) moved: Vec<ServerName>,
-    /// Those of `moved` that did not list their tools.
+    /// The servers that are asked with the change: they are new, have moved, or are described anew
+    /// while nothing is known of them.
+    pub(super) asked: Vec<ServerName>,
+    /// Those of them that did not list their tools.
     pub(super) unlisted: Vec<UnlistedServer>,
 }
 
 impl AskedServers {
-    /// The lists under the new document: of servers that are new or moved they are asked for now,
-    /// and what another server listed under the same name does not count.
+    /// The lists under the new document: the servers `to_ask` are asked for theirs now, and what
+    /// another server listed under the same name does not count.
     pub(super) async fn lists_for(
         &mut self,
         client: &CatalogueClient,
@@ -52,9 +53,9 @@ impl AskedServers {
         mut lists: Lists,
     ) -> FirstLists {
         self.ask(client, old, new, &lists).await;
-        let moved = moved(old, new, &lists);
+        let asked = to_ask(old, new, &lists);
         let mut unlisted = Vec::new();
-        for (name, server) in &moved {
+        for (name, server) in &asked {
             let previous = lists.remove(*name);
             // What was approved stays so, wherever the server is by now.
             let is_pinned = server.pin && old.servers.get(*name).is_some_and(|old| old.pin);
@@ -78,7 +79,7 @@ impl AskedServers {
         }
         FirstLists {
             lists,
-            moved: moved.into_iter().map(|(name, _)| name.clone()).collect(),
+            asked: asked.into_iter().map(|(name, _)| name.clone()).collect(),
             unlisted,
         }
     }
@@ -99,15 +100,15 @@ impl AskedServers {
         new: &'a GatewayDocument,
         lists: &Lists,
     ) -> Vec<(&'a ServerName, &'a Server)> {
-        let mut moved = moved(old, new, lists);
-        moved.retain(|(name, server)| {
+        let mut to_ask = to_ask(old, new, lists);
+        to_ask.retain(|(name, server)| {
             let asked = self.0.get(*name).map(|(asked, _)| asked);
             asked != Some(*server)
         });
-        moved
+        to_ask
     }
 
-    /// Asks the servers that are new or have moved, except those that were asked before.
+    /// Asks the servers `to_ask`, except those that were asked before.
     pub(super) async fn ask(
         &mut self,
         client: &CatalogueClient,
@@ -138,21 +139,21 @@ impl AskedServers {
 }
 
 impl Gateway {
-    /// Stores the lists of the servers that have moved.
+    /// Stores the lists of the servers that were asked.
     ///
     /// # Errors
     /// When one of them is not stored: no generation that is made of it could be remembered as
     /// accepted.
     pub(super) async fn keep_lists(&self, first: &FirstLists) -> Result<(), StoreError> {
-        for list in first.moved.iter().filter_map(|name| first.lists.get(name)) {
+        for list in first.asked.iter().filter_map(|name| first.lists.get(name)) {
             self.store.put_catalogue(&list.stored).await?;
         }
         Ok(())
     }
 
-    /// Has the store forget the lists of servers that have moved and did not list their tools yet.
+    /// Has the store forget the lists of servers that were asked and did not list their tools yet.
     pub(super) async fn forget_lists(&self, first: &FirstLists) {
-        let without = first.moved.iter();
+        let without = first.asked.iter();
         for name in without.filter(|name| !first.lists.contains_key(*name)) {
             if let Err(error) = self.store.remove_catalogue(name.as_str()).await {
                 tracing::error!(server = %name, %error, "the store still has the list that the \
@@ -164,7 +165,7 @@ impl Gateway {
 
 /// The servers of the new document that are new, have moved, or are described anew while no list of
 /// theirs is known.
-fn moved<'a>(
+fn to_ask<'a>(
     old: &GatewayDocument,
     new: &'a GatewayDocument,
     lists: &Lists,

@@ -30,8 +30,8 @@ pub(super) struct GatedWave<'a> {
     pub(super) has_passed: bool,
     /// Whether it is the last one: then nobody is left whom a closed gate would protect.
     pub(super) is_last: bool,
-    /// Those of its Envoys that have left and are not waited for any more.
-    pub(super) gone: &'a BTreeSet<NodeId>,
+    /// The Envoys of the rollout that have left and are not waited for any more.
+    pub(super) left: &'a BTreeSet<NodeId>,
 }
 
 /// The word of the gates on the wave in hand.
@@ -158,7 +158,7 @@ impl GateKeeper {
             let envoy = self.envoys.get(id);
             envoy.is_some_and(|envoy| matches!(envoy.progress, Progress::Running { .. }))
         };
-        let awaited: Vec<&NodeId> = wave.nodes.difference(wave.gone).collect();
+        let awaited: Vec<&NodeId> = wave.nodes.difference(wave.left).collect();
         if awaited.is_empty() {
             return GateVerdict::Closed(
                 "every Envoy of the wave has left: promote or abort the rollout, or have one of \

@@ -22,16 +22,18 @@ pub(super) const BACK_WITHIN: Duration = Duration::from_secs(60);
 /// The Envoys of a rollout that are gone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Losses {
-    /// Those that went within a minute of taking the change, and may come back.
+    /// The members that ended within a minute of taking the change, and may come back.
     pub(super) awaited: BTreeSet<NodeId>,
-    /// Those that were given the change by an earlier process, may come back to this one, and have
-    /// not done so yet.
+    /// The members that were given the change by an earlier process, may come back to this one, and
+    /// have not done so yet.
     pub(super) unseen: BTreeSet<NodeId>,
-    /// Those that did not.
+    /// The members that ended within a minute of taking the change and did not come back in time,
+    /// where a larger share of them than of the other Envoys did so: the change has to answer for
+    /// these.
     pub(super) lost: BTreeSet<NodeId>,
-    /// Those that went for another reason, and are not waited for.
+    /// The members that went for another reason, and are not waited for.
     pub(super) left: BTreeSet<NodeId>,
-    /// When one of them becomes another matter.
+    /// When time alone will move one of them from one of these sets to another.
     pub(super) until: Option<Instant>,
     /// When those went who did not come back, and whom nobody asks the change about any more: as
     /// many of the others went with them. An end is judged once: later the others are back, or
@@ -109,7 +111,8 @@ pub(super) fn losses(members: Members<'_>, envoys: &[NodeSummary], now: Instant)
     let unknown = ids.iter().filter(|id| !known.contains(id)).cloned();
     let seen_by = resumed_at.map(|at| at + BACK_WITHIN);
     let seen_by = seen_by.filter(|seen_by| now < *seen_by);
-    // Without an earlier process the fleet has forgotten them: those that were gone for longest.
+    // Soon after a restart these may still come. Otherwise the fleet has forgotten them, as it does
+    // with those that were gone for longest, and they have left.
     let unseen: BTreeSet<NodeId> = unknown.filter(|_| seen_by.is_some()).collect();
     let mut losses = Losses {
         left: ids.difference(&unseen).cloned().collect(),

@@ -9,8 +9,7 @@ use super::Gateway;
 use super::change::{ChangeError, Edit, Precondition};
 use super::rollback::loosens;
 use crate::aside;
-use crate::envoy::ModuleFile;
-use crate::generation::{BuildError, Built, Lists};
+use crate::generation::Built;
 
 /// The generation that a change is made to, and the one that it would make. Of servers that the
 /// change registers or moves no list is known: nobody is asked for a change that is not made.
@@ -34,8 +33,9 @@ impl Preview {
 }
 
 impl Gateway {
-    /// Tries a change on what is desired now. Nothing is stored, nobody is asked and no Envoy is
-    /// sent anything.
+    /// Tries a change on what is desired now. Nothing is stored, no server is asked for its list
+    /// and no Envoy that serves traffic is sent anything. The secrets that it brings are read, and
+    /// the Envoy that is asked about changes is asked about this one.
     ///
     /// # Errors
     /// When the change would be refused before Envoys are sent it.
@@ -49,19 +49,12 @@ impl Gateway {
             return Err(self.stale(seen.built.revision).await?);
         }
         let (before, module) = (Arc::clone(&seen.built), seen.module.clone());
-        let document = {
-            let (before, shelf) = (Arc::clone(&before), module.shelf.clone());
-            let made = aside::run(move || {
-                let document = edit(&before)?;
-                shelf.resolve(document).map_err(ChangeError::Invalid)
-            });
-            Arc::new(made.await?)
-        };
+        let document = self.edited(&edit, &before).await?;
         let secrets = self.secrets.read(&document, &before.document).await;
         secrets.map_err(ChangeError::Invalid)?;
         let after = aside::run(move || {
             let revision = RevisionNumber(seen.head.0 + 1);
-            made_of(&seen.built, revision, document, &seen.lists, module)
+            seen.built.next(revision, document, &seen.lists, module)
         });
         let after = Arc::new(after.await?);
         let unjudged = self.fly_ahead(&before, &after).await?;
@@ -77,36 +70,16 @@ impl Gateway {
     ///
     /// # Errors
     /// When the document does not hold together with them.
-    pub async fn remade(
+    pub async fn make_today(
         &self,
         revision: RevisionNumber,
         document: Arc<CheckedDocument>,
     ) -> Result<Built, ChangeError> {
         let seen = self.desired();
-        aside::run(move || {
-            made_of(
-                &seen.built,
-                revision,
-                document,
-                &seen.lists,
-                seen.module.clone(),
-            )
-        })
-        .await
+        let made = aside::run(move || {
+            let module = seen.module.clone();
+            seen.built.next(revision, document, &seen.lists, module)
+        });
+        Ok(made.await?)
     }
-}
-
-/// Makes a generation after `before`; what the document is to blame for is the change's fault.
-fn made_of(
-    before: &Built,
-    revision: RevisionNumber,
-    document: Arc<CheckedDocument>,
-    lists: &Lists,
-    module: ModuleFile,
-) -> Result<Built, ChangeError> {
-    let made = before.next(revision, document, lists, module);
-    made.map_err(|error| match error {
-        BuildError::Invalid(problems) => ChangeError::Invalid(problems),
-        other => ChangeError::Build(other),
-    })
 }

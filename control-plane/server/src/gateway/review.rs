@@ -14,7 +14,7 @@ use super::Gateway;
 use super::author::Author;
 use super::desired::{Desired, remade};
 use crate::aside;
-use crate::catalogue::{KnownList, Verdict, decide, reviewable};
+use crate::catalogue::{KnownList, ReviewVerdict, decide, reviewable};
 use crate::generation::BuildError;
 
 /// The definitions of one tool of a server.
@@ -120,7 +120,7 @@ impl Gateway {
         self: &Arc<Self>,
         server: &str,
         tool: &str,
-        verdict: Verdict,
+        verdict: ReviewVerdict,
         definition: Option<&str>,
         author: Author,
     ) -> Result<String, ReviewError> {
@@ -141,7 +141,7 @@ impl Gateway {
         &self,
         server: &str,
         tool: &str,
-        verdict: Verdict,
+        verdict: ReviewVerdict,
         definition: Option<&str>,
         author: &Author,
     ) -> Result<String, ReviewError> {
@@ -183,10 +183,7 @@ impl Gateway {
             ..seen
         };
         self.desire(&turn, desired);
-        let state = match verdict {
-            Verdict::Approve => "approved",
-            Verdict::Reject => "rejected",
-        };
+        let state = verdict.word();
         tracing::info!(server, tool, definition = hash, by = author.name, "{state}");
         let data = json!({"server": server, "tool": tool, "state": state, "definition": hash,
             "by": author.name, "reason": author.reason});

@@ -33,6 +33,7 @@ mod frozen;
 mod handing_out;
 mod judging;
 mod newcomers;
+mod showing;
 mod steering;
 mod stepping;
 mod way_back;
@@ -69,10 +70,11 @@ pub struct RolloutActor {
     may_run_stricter: bool,
     /// Knowledge of Envoys beyond their answers to the generation in hand.
     marks: Marks,
-    /// How many crash loops of Envoys have been looked at.
-    crash_loops_seen: u64,
-    /// How many rejections of Envoys have been looked at.
-    rejections_seen: u64,
+    /// How many crash loops of Envoys have been looked at for the generation in hand; nothing
+    /// before the first look.
+    crash_loops_seen: Option<u64>,
+    /// How many rejections of Envoys have been, likewise.
+    rejections_seen: Option<u64>,
 }
 
 impl RolloutActor {
@@ -118,8 +120,8 @@ impl RolloutActor {
             unaccepted: Vec::new(),
             may_run_stricter,
             marks: Marks::default(),
-            crash_loops_seen: 0,
-            rejections_seen: 0,
+            crash_loops_seen: Some(0),
+            rejections_seen: Some(0),
         };
         if !is_new {
             // It is watched anew.

@@ -1,4 +1,4 @@
-//! Rollouts in waves, as operators see and steer them.
+//! Rollouts, in waves or to everyone at once, as operators see and steer them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -44,8 +44,8 @@ pub struct Rollout {
     pub ended_at: Option<OffsetDateTime>,
     /// Why it was taken back; empty if it was not.
     pub reason: String,
-    /// Why the wave in hand may not end, whatever its soak: what its Envoys have still to report;
-    /// empty where it may.
+    /// Why the wave in hand may not end, whatever its soak: what its Envoys have still to report,
+    /// or which of them it waits for to come back; empty where it may.
     pub gate: String,
     /// The numbers of each Envoy before it was given the generation, where gates compare with them.
     pub usual: BTreeMap<NodeId, TrafficCounts>,
@@ -117,6 +117,15 @@ impl Rollout {
     #[must_use]
     pub fn is_going_on(&self) -> bool {
         self.ended_at.is_none()
+    }
+
+    /// Ends it now; `reason` says why it was taken back, and is empty if it was not.
+    pub(super) fn end(&mut self, ending: RolloutState, reason: &str) {
+        self.state = ending;
+        self.ended_at = Some(OffsetDateTime::now_utc());
+        self.soak_until = None;
+        self.gate.clear();
+        reason.clone_into(&mut self.reason);
     }
 
     /// The form in which the store keeps it.

@@ -20,16 +20,15 @@ use super::rejections::remember;
 use super::rollout_actor::RolloutActor;
 use super::state::{Stage, State};
 use crate::catalogue::CatalogueClient;
-use crate::envoy::ModuleFile;
 use crate::generation::{BuildError, Built, KnownSchemas, Lists};
-use crate::module;
+use crate::module::{self, ModuleFile};
 use crate::secrets::SecretKeeper;
 
 mod break_glass;
 mod remaking;
 mod resume;
 
-use remaking::{StoredLists, build, rebuilt, remade, restore};
+use remaking::{StoredLists, build, make_again, rebuilt, restore};
 
 pub use break_glass::{BreakGlassError, put_in_force};
 
@@ -126,7 +125,7 @@ impl Gateway {
                 );
                 rebuilt(good, &lists, &module)
             }
-            good => match (remade(&head, &lists, &module), good) {
+            good => match (make_again(&head, &lists, &module), good) {
                 (Ok(built), _) => built,
                 (Err(error), Some(good)) => {
                     tracing::error!(
@@ -276,7 +275,7 @@ async fn one_may_be_stricter(
         let Some(revision) = store.revision(RevisionNumber(number)).await? else {
             continue;
         };
-        let is_stricter = remade(&revision, lists, &good.module)
+        let is_stricter = make_again(&revision, lists, &good.module)
             .map_or(true, |handed_out| may_loosen(&handed_out, good));
         if is_stricter {
             return Ok(true);

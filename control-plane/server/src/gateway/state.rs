@@ -38,7 +38,7 @@ pub struct State {
     pub withheld: BTreeSet<Input>,
     /// How the last attempt to list each server of the document ended.
     pub attempts: BTreeMap<ServerName, ListState>,
-    /// The rollouts in waves: the one that goes on, and the last that ended.
+    /// The rollouts: the one that goes on, and the last that ended.
     pub rollouts: Rollouts,
     /// The wishes of operators about the rollout in hand, until the actor does it.
     pub(super) steering: Vec<SteerRequest>,
@@ -74,15 +74,15 @@ impl State {
         }
     }
 
-    /// Forgets how servers answered that have moved, or that `document` no longer has; and why one
-    /// did not that `document` describes anew.
-    pub(super) fn forget_attempts(&mut self, document: &GatewayDocument, moved: &[ServerName]) {
+    /// Forgets how servers answered that were asked with the change, or that `document` no longer
+    /// has; and why one did not that `document` describes anew.
+    pub(super) fn forget_attempts(&mut self, document: &GatewayDocument, asked: &[ServerName]) {
         let before = &self.desired.built.document.servers;
         self.attempts.retain(|name, attempt| {
             let server = document.servers.get(name);
             let is_same = server == before.get(name);
             let is_down = matches!(attempt, ListState::Down { .. });
-            server.is_some() && !moved.contains(name) && (is_same || !is_down)
+            server.is_some() && !asked.contains(name) && (is_same || !is_down)
         });
     }
 

@@ -85,8 +85,8 @@ impl Waves {
     }
 
     /// The same waves as they were when an earlier process ended: what was given stays given, and
-    /// the wave in hand is judged and watched anew. A wave of whom nobody knows its Envoys begins
-    /// anew.
+    /// the wave in hand is judged and watched anew. A wave that had been given to nobody has not
+    /// begun.
     pub(super) fn resumed(
         mut self,
         at: usize,
@@ -277,8 +277,7 @@ impl Waves {
     }
 }
 
-/// The selection of a group's Envoys.
-/// The Envoys of a group, as the fleet knows them.
+/// The selection of a group's Envoys, as the fleet knows them.
 #[must_use]
 pub fn selector(group: &NodeGroup) -> NodeSelector {
     NodeSelector {

@@ -187,7 +187,9 @@ impl ModuleShelf {
             Some(wire::VERSION) => None,
             Some(other) => Some(format!(
                 "this module reads version {other} of the filter's configuration, and this \
-                 control plane writes version {}; upload a build that fits",
+                 control plane writes version {}; name a build that fits, or `{{}}` for the one \
+                 that the control plane is started with; where it does not start for this, do so \
+                 with the version that ran before",
                 wire::VERSION
             )),
             None => Some(
@@ -227,14 +229,14 @@ impl ModuleFile {
     }
 }
 
-impl PartialEq for ModuleShelf {
+impl PartialEq for ModuleFile {
     /// The shelf is no part of what a module is.
-    fn eq(&self, _: &Self) -> bool {
-        true
+    fn eq(&self, other: &Self) -> bool {
+        (&self.sha256, &self.path) == (&other.sha256, &other.path)
     }
 }
 
-impl Eq for ModuleShelf {}
+impl Eq for ModuleFile {}
 
 fn not_kept(hash: &ModuleHash) -> String {
     format!(

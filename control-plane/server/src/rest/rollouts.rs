@@ -53,7 +53,8 @@ pub(super) struct RolloutView {
     /// When the wave in hand has been watched for long enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     soak_until: Option<String>,
-    /// Why the wave in hand may not end, whatever its soak: what its Envoys have still to report.
+    /// Why the wave in hand may not end, whatever its soak: what its Envoys have still to report,
+    /// or which of them it waits for to come back.
     #[serde(skip_serializing_if = "String::is_empty")]
     gate: String,
     /// The time at which it began.

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::change_headers::ChangeHeaders;
 use super::problem::Problem;
 use super::timestamp::timestamp;
-use crate::catalogue::Verdict;
+use crate::catalogue::ReviewVerdict;
 use crate::gateway::{ChangeError, Gateway, ReviewError, definition_hash};
 use crate::generation::BuildError;
 
@@ -135,7 +135,7 @@ pub(super) async fn approve(
     change: ChangeHeaders,
     body: Bytes,
 ) -> Result<Json<ReviewOutcome>, Problem> {
-    review(&gateway, path, change, &body, Verdict::Approve).await
+    review(&gateway, path, change, &body, ReviewVerdict::Approve).await
 }
 
 /// Leaves the definition of a tool that waits to be reviewed out, for as long as the server lists
@@ -152,7 +152,7 @@ pub(super) async fn reject(
     change: ChangeHeaders,
     body: Bytes,
 ) -> Result<Json<ReviewOutcome>, Problem> {
-    review(&gateway, path, change, &body, Verdict::Reject).await
+    review(&gateway, path, change, &body, ReviewVerdict::Reject).await
 }
 
 async fn review(
@@ -160,7 +160,7 @@ async fn review(
     path: ToolPath,
     change: ChangeHeaders,
     body: &Bytes,
-    verdict: Verdict,
+    verdict: ReviewVerdict,
 ) -> Result<Json<ReviewOutcome>, Problem> {
     let (server, tool) = names(path)?;
     let ReviewOf { definition } = if body.is_empty() {
@@ -177,10 +177,7 @@ async fn review(
     let reviewed = gateway.review(&server, &tool, verdict, definition, change.author);
     Ok(Json(ReviewOutcome {
         definition: reviewed.await?,
-        state: match verdict {
-            Verdict::Approve => "approved",
-            Verdict::Reject => "rejected",
-        },
+        state: verdict.word(),
         server,
         tool,
     }))

@@ -132,7 +132,7 @@ async fn of_revision(
     let revision = versions::stored(gateway, number).await?;
     let number = revision.summary.number;
     let document = aside::run(move || rollback::document_of(&revision)).await?;
-    let built = gateway.remade(number, Arc::new(document)).await?;
+    let built = gateway.make_today(number, Arc::new(document)).await?;
     let resources = built.snapshot.resources().map(Arc::clone).collect();
     EnvoySnapshot::of(built.generation().as_str(), number, resources, page)
 }

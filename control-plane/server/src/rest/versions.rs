@@ -152,7 +152,7 @@ pub(super) async fn diff(
 async fn made(gateway: &Gateway, revision: &Revision) -> Option<Built> {
     let document = Arc::new(rollback::document_of(revision).ok()?);
     let number = revision.summary.number;
-    gateway.remade(number, document).await.ok()
+    gateway.make_today(number, document).await.ok()
 }
 
 /// The revision of that number.

@@ -103,7 +103,7 @@ impl Way {
                 continue;
             };
             let links_left = self.links_left.checked_sub(1)?;
-            // Of a path that is absolute only that is left, as a link has it.
+            // A link is followed from the folder that it is in.
             self.behind.pop();
             let path = joined(target, &self.ahead);
             if path.is_absolute() {

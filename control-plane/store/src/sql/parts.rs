@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::catalogue;
 use crate::database::{Row, Session, Value};
-use crate::{AcceptedList, ListHash, StoreError, StoredGeneration, StoredResource};
+use crate::{GenerationList, ListHash, StoreError, StoredGeneration, StoredResource};
 
 /// Whose parts they are: the statements that write and read them, of which the first parameter is
 /// the owner.
@@ -83,10 +83,10 @@ impl PartsOf {
         &self,
         session: &mut Session,
         owner: Value<'_>,
-    ) -> Result<BTreeMap<String, AcceptedList>, StoreError> {
+    ) -> Result<BTreeMap<String, GenerationList>, StoreError> {
         let rows = session.rows(self.lists, &[owner]).await?;
         let list = |row: &Row| {
-            let list = AcceptedList {
+            let list = GenerationList {
                 hash: ListHash::stored(row.text("list_hash")?),
                 endpoint: row.text("endpoint")?,
                 protocol: row.text("protocol")?,

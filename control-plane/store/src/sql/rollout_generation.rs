@@ -31,8 +31,8 @@ pub(super) async fn keep(
     session.commit().await
 }
 
-/// The generation that is kept of a rollout. Contents may be missing of which an earlier version
-/// let go that led meanwhile.
+/// The generation that is kept of a rollout. Some of its contents may be missing: a version that
+/// knows no such tables may have led meanwhile, and deletes what nothing that it knows names.
 pub(super) async fn of(
     store: &SqlStore,
     rollout: &str,

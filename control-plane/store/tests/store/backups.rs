@@ -52,7 +52,7 @@ async fn full(place: &Place) -> SqlStore {
     let mut generation = accepted("g", 3);
     generation
         .lists
-        .insert("data".to_owned(), data.to_accepted());
+        .insert("data".to_owned(), data.to_generation_list());
     store.add_accepted(&generation).await.expect("added");
     let module = store::Module {
         sha256: "ab".repeat(32),

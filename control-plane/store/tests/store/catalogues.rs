@@ -77,7 +77,7 @@ async fn it_keeps_the_lists_of_the_accepted_generation_while_the_server_moves_on
     let accepted = StoredGeneration {
         generation: "g".to_owned(),
         revision: RevisionNumber(1),
-        lists: BTreeMap::from([("data".to_owned(), old.to_accepted())]),
+        lists: BTreeMap::from([("data".to_owned(), old.to_generation_list())]),
         module: "ab".repeat(32),
         resources: Vec::new(),
     };

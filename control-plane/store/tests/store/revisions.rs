@@ -55,7 +55,7 @@ async fn it_has_everything_again_when_it_is_opened_again(place: Place) {
     let accepted = StoredGeneration {
         generation: "g".to_owned(),
         revision: revision.summary.number,
-        lists: BTreeMap::from([("data".to_owned(), data.to_accepted())]),
+        lists: BTreeMap::from([("data".to_owned(), data.to_generation_list())]),
         module: module.sha256.clone(),
         resources: vec![resource("cluster", 1), resource("listener", 1)],
     };

@@ -101,7 +101,9 @@ async fn it_keeps_the_generation_of_a_rollout_and_all_that_it_is_made_from_until
         resources: vec![resource("cluster", 1), resource("listener", 2)],
         ..accepted("abc", 1)
     };
-    tried.lists.insert("data".to_owned(), list.to_accepted());
+    tried
+        .lists
+        .insert("data".to_owned(), list.to_generation_list());
     let mut going_on = rollout("1-abc", 0);
     store.put_rollout(&going_on).await.expect("stored");
     assert_eq!(store.generation_of("1-abc").await.expect("read"), None);

@@ -63,6 +63,16 @@ pub enum ChangeError {
     Build(#[source] BuildError),
 }
 
+impl From<BuildError> for ChangeError {
+    /// A fault of the document is one of the change.
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Invalid(problems) => Self::Invalid(problems),
+            other => Self::Build(other),
+        }
+    }
+}
+
 fn stale(summary: &RevisionSummary) -> String {
     format!(
         "the document is at revision {}, stored by `{}` at {}: read it, and make the change again",

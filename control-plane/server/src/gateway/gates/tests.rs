@@ -11,7 +11,7 @@ struct Fleet {
     keeper: GateKeeper,
     reported: BTreeMap<NodeId, EnvoyNumbers>,
     wave: BTreeSet<NodeId>,
-    gone: BTreeSet<NodeId>,
+    left: BTreeSet<NodeId>,
     has_passed: bool,
     is_last: bool,
 }
@@ -23,7 +23,7 @@ impl Fleet {
             keeper: GateKeeper::new(gates, [(LABEL.to_owned(), 7)].into()),
             reported: BTreeMap::new(),
             wave: BTreeSet::new(),
-            gone: BTreeSet::new(),
+            left: BTreeSet::new(),
             has_passed: false,
             is_last: false,
         }
@@ -75,7 +75,7 @@ impl Fleet {
             nodes: &self.wave,
             has_passed: self.has_passed,
             is_last: self.is_last,
-            gone: &self.gone,
+            left: &self.left,
         };
         let reported = &self.reported;
         self.keeper.look(wave, |id| reported.get(id).cloned())
@@ -251,11 +251,11 @@ fn it_waits_for_none_that_has_left_while_another_one_measures() {
     fleet.pass();
     fleet.report("a", (0, 0), 7);
     assert!(fleet.is_closed("1 of the 2 Envoys"));
-    fleet.gone = [NodeId::new("b")].into();
+    fleet.left = [NodeId::new("b")].into();
     assert!(fleet.is_closed("answered 0 of the 10 requests"));
     fleet.report("a", (10, 0), 7);
     assert_eq!(fleet.look(), GateVerdict::Open);
-    fleet.gone.insert(NodeId::new("a"));
+    fleet.left.insert(NodeId::new("a"));
     assert!(fleet.is_closed("every Envoy of the wave has left"));
 }
 

@@ -9,9 +9,8 @@ use time::OffsetDateTime;
 
 use super::*;
 use crate::catalogue::KnownList;
-use crate::envoy::ModuleFile;
 use crate::generation::KnownSchemas;
-use crate::module::ModuleShelf;
+use crate::module::{ModuleFile, ModuleShelf};
 
 fn built(document: &str) -> Built {
     let document = format!("servers:\n  data: {{url: http://127.0.0.1:8000/mcp}}\n{document}");

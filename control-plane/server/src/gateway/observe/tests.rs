@@ -7,8 +7,7 @@ use xds::Publisher;
 
 use super::*;
 use crate::catalogue::CatalogueClient;
-use crate::envoy::ModuleFile;
-use crate::module::ModuleShelf;
+use crate::module::{ModuleFile, ModuleShelf};
 
 const SERVERS: usize = 5;
 

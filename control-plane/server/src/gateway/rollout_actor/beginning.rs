@@ -45,16 +45,15 @@ impl RolloutActor {
         }
         let envoys = self.gateway.publisher.summaries();
         self.keep_still_run(&before, accepted.as_deref(), stage);
-        let before_it = accepted.clone();
         self.way_back = accepted
             .as_ref()
             .map(|accepted| WayBack::new(built, &self.unaccepted, accepted));
         notices::log(Some(&before), built);
         // What was said before may be said of this generation too.
-        self.crash_loops_seen = u64::MAX;
-        self.rejections_seen = u64::MAX;
-        let accepted = accepted.as_ref().map(|accepted| &*accepted.snapshot);
-        self.marks.note_broken(&before.snapshot, accepted, &envoys);
+        self.crash_loops_seen = None;
+        self.rejections_seen = None;
+        let good = accepted.as_ref().map(|accepted| &*accepted.snapshot);
+        self.marks.note_broken(&before.snapshot, good, &envoys);
         {
             let mut state = self.gateway.write();
             let state = &mut *state;
@@ -72,7 +71,7 @@ impl RolloutActor {
         }
         self.began = self.gateway.publisher.clock().now();
         self.is_answered = false;
-        self.waves = waves_of(built, before_it.as_deref());
+        self.waves = waves_of(built, accepted.as_deref());
         self.gates = gates_of(built);
         self.losses = Default::default();
         self.resumed_at = None;

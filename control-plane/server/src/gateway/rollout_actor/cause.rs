@@ -74,13 +74,7 @@ impl Cause {
             Self::Silent(nodes) => ours(UNANSWERED, silence_of(nodes)),
             Self::Breached(words) => ours(BREACHED, words.clone()),
             Self::Lost(words) => ours(LOST, words.clone()),
-            Self::Aborted { by, .. } => AuditEntry {
-                who: by.name.clone(),
-                what: by.action.clone(),
-                revision: Some(rejected.revision),
-                origin: by.origin.clone(),
-                reason: by.reason.clone(),
-            },
+            Self::Aborted { by, .. } => by.deed_on_rollout(rejected.revision),
         }
     }
 

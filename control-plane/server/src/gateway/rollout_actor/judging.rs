@@ -134,8 +134,8 @@ impl RolloutActor {
     /// looked at once, and not again until somebody says more.
     fn without_a_look(&mut self) -> Option<Judgement> {
         let publisher = &self.gateway.publisher;
-        let crash_loops = publisher.crash_loops();
-        let rejections = publisher.rejections();
+        let crash_loops = Some(publisher.crash_loops());
+        let rejections = Some(publisher.rejections());
         let has_crashes = std::mem::replace(&mut self.crash_loops_seen, crash_loops) != crash_loops;
         let has_rejections = std::mem::replace(&mut self.rejections_seen, rejections) != rejections;
         let says_nothing_new = !has_crashes && !has_rejections;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use store::AuditEntry;
 use tokio::sync::oneshot;
 
 use super::super::acceptance::{Outcome, Rejections};
@@ -81,13 +80,7 @@ impl RolloutActor {
     }
 
     async fn put_on_record(&self, author: &Author) {
-        let entry = AuditEntry {
-            who: author.name.clone(),
-            what: author.action.clone(),
-            revision: Some(self.gateway.current().revision),
-            origin: author.origin.clone(),
-            reason: author.reason.clone(),
-        };
+        let entry = author.deed_on_rollout(self.gateway.current().revision);
         self.store(Fact::Wish(&entry)).await;
     }
 }

@@ -1,20 +1,17 @@
 //! The steps of a rollout in waves: each begins here, is watched, and ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use time::OffsetDateTime;
 use xds::NodeId;
 
 use super::super::acceptance::{EnvoyVerdict, Judgement, Outcome, Verdict};
 use super::super::gates::{GateVerdict, GatedWave};
 use super::super::losses::{Losses, Members, losses};
-use super::super::rollouts::{Rollout, RolloutState, RolloutWave};
-use super::super::waves::{Choice, Next, Waves};
+use super::super::waves::{Choice, Next};
 use super::RolloutActor;
 use super::cause::Cause;
-use super::facts::Fact;
 use super::judging::Look;
 use crate::generation::Built;
 
@@ -26,40 +23,16 @@ const BETWEEN_GATE_LOOKS: Duration = Duration::from_secs(1);
 /// after by people, and one that blinked is back.
 const BEFORE_NEXT_TRY: Duration = Duration::from_secs(1);
 
-impl RolloutActor {
-    /// Shows a rollout that begins: that of another generation than the accepted one. Its Envoys
-    /// are shown where it has waves; otherwise they are all.
-    pub(super) fn show_new(&self, built: &Built) {
-        let is_accepted = {
-            let state = self.gateway.read();
-            let accepted = state.accepted.as_ref();
-            accepted.is_some_and(|accepted| accepted.generation() == built.generation())
-        };
-        if is_accepted {
-            return;
-        }
-        let waves = self.waves.as_ref();
-        let rollout = Rollout {
-            id: Rollout::id_of(built.revision, built.generation()),
-            revision: built.revision,
-            generation: built.generation().clone(),
-            state: match waves {
-                Some(_) => RolloutState::WaitingForEnvoys,
-                None => RolloutState::RollingOut,
-            },
-            is_paused: waves.is_some_and(|waves| waves.is_paused),
-            wave: waves.map_or(0, Waves::at),
-            waves: waves.map_or_else(|| vec![RolloutWave::everyone()], shown),
-            soak_until: None,
-            began_at: OffsetDateTime::now_utc(),
-            ended_at: None,
-            reason: String::new(),
-            gate: String::new(),
-            usual: BTreeMap::new(),
-        };
-        self.gateway.write().rollouts.begin(rollout);
-    }
+/// The obstacle to the end of a wave besides its acknowledgements and its soak.
+enum Hindrance {
+    None,
+    /// It waits, in these words.
+    Waits(String),
+    /// The generation is to be taken back.
+    TakesBack(Cause),
+}
 
+impl RolloutActor {
     /// Begins the wave in hand, if it has not begun and an Envoy is there for it. A wave that
     /// reaches nobody new is passed over.
     pub(super) async fn begin_wave(&mut self, current: &Built) {
@@ -142,27 +115,30 @@ impl RolloutActor {
         let losses = self.look_for_losses(current, now);
         let waves = self.waves.as_mut()?;
         let mut next = waves.next(&judgement, losses.is_complete(), now);
-        let verdict = match self.look_at_gates(&losses.left) {
-            GateVerdict::Breached(words) => Err(Cause::Breached(words)),
+        let hindrance = match self.look_at_gates(&losses.left) {
+            GateVerdict::Breached(words) => Hindrance::TakesBack(Cause::Breached(words)),
             // As with silence: in the last wave one Envoy stops nobody, and an operator who
             // promotes a wave has said so.
-            _ if is_last || is_promoted => Ok(None),
-            _ if !losses.lost.is_empty() => Err(Cause::Lost(losses.reason())),
-            GateVerdict::Closed(words) => Ok(Some(losses.wait().unwrap_or(words))),
-            GateVerdict::Open => Ok(losses.wait()),
+            _ if is_last || is_promoted => Hindrance::None,
+            _ if !losses.lost.is_empty() => Hindrance::TakesBack(Cause::Lost(losses.reason())),
+            GateVerdict::Closed(words) => Hindrance::Waits(losses.wait().unwrap_or(words)),
+            GateVerdict::Open => losses.wait().map_or(Hindrance::None, Hindrance::Waits),
         };
-        let closed = match verdict {
-            Ok(closed) => closed,
-            Err(cause) => {
+        let waits_for = match hindrance {
+            Hindrance::None => String::new(),
+            Hindrance::Waits(words) => {
+                if matches!(next, Next::Advance | Next::Accept) {
+                    next = Next::Watch { until: None };
+                }
+                words
+            }
+            Hindrance::TakesBack(cause) => {
                 let accepted = self.gateway.read().accepted.clone();
                 self.fall_back(current, accepted.as_ref(), &cause).await;
                 return Some(Look::told(judgement, Outcome::Rejected, None, false));
             }
         };
-        if closed.is_some() && matches!(next, Next::Advance | Next::Accept) {
-            next = Next::Watch { until: None };
-        }
-        self.tell_gate(closed.unwrap_or_default());
+        self.tell_gate(waits_for);
         let next_gate_look = self.gates.as_ref().map(|_| now + BETWEEN_GATE_LOOKS);
         let next_look = sooner(next_gate_look, losses.until);
         match next {
@@ -240,7 +216,7 @@ impl RolloutActor {
     }
 
     /// Looks at what the Envoys report that have been given the generation.
-    fn look_at_gates(&mut self, gone: &BTreeSet<NodeId>) -> GateVerdict {
+    fn look_at_gates(&mut self, left: &BTreeSet<NodeId>) -> GateVerdict {
         let (Some(gates), Some(waves)) = (&mut self.gates, &self.waves) else {
             return GateVerdict::Open;
         };
@@ -249,115 +225,11 @@ impl RolloutActor {
             nodes: waves.in_hand(),
             has_passed: waves.has_passed(),
             is_last: waves.is_last(),
-            gone,
+            left,
         };
         let reports = publisher.reports();
         gates.look(wave, |id| reports.envoy(id.as_str()))
     }
-
-    /// Shows why the gates of the wave in hand are closed; nothing where they are open.
-    fn tell_gate(&self, words: String) {
-        let is_news = {
-            let state = self.gateway.read();
-            let rollout = state.rollouts.in_hand();
-            rollout.is_some_and(|rollout| rollout.gate != words)
-        };
-        if is_news && let Some(rollout) = self.gateway.write().rollouts.in_hand_mut() {
-            rollout.gate = words;
-        }
-    }
-
-    /// Shows how the rollout in hand stands.
-    pub(super) fn show(&self) {
-        let Some(waves) = &self.waves else {
-            return;
-        };
-        let now = self.gateway.publisher.clock().now();
-        let soak_end = waves.soak_end().filter(|end| now < *end);
-        let soak_until = soak_end.map(|end| self.time_of_day(end));
-        let mut state = self.gateway.write();
-        let Some(rollout) = state.rollouts.in_hand_mut() else {
-            return;
-        };
-        rollout.state = if !waves.has_begun() {
-            RolloutState::WaitingForEnvoys
-        } else if waves.has_passed() {
-            RolloutState::Soaking
-        } else {
-            RolloutState::RollingOut
-        };
-        rollout.is_paused = waves.is_paused;
-        if rollout.wave != waves.at() {
-            rollout.soak_until = None;
-        }
-        rollout.wave = waves.at();
-        rollout.waves = shown(waves);
-        // Two looks tell the same time of one event.
-        rollout.soak_until = soak_until.map(|until| rollout.soak_until.unwrap_or(until));
-    }
-
-    fn time_of_day(&self, at: Instant) -> OffsetDateTime {
-        let now = self.gateway.publisher.clock().now();
-        OffsetDateTime::now_utc() + at.saturating_duration_since(now)
-    }
-
-    /// Stores how far the rollout in hand is.
-    /// Tells whether that is stored.
-    pub(super) async fn keep_rollout(&self) -> bool {
-        let stored = {
-            let state = self.gateway.read();
-            state.rollouts.in_hand().map(Rollout::to_stored)
-        };
-        self.put_rollout(stored).await
-    }
-
-    /// Stores the bytes of the rollout in hand, which the next process goes on with. Tells whether
-    /// they are stored.
-    async fn keep_generation(&self, current: &Built) -> bool {
-        let id = {
-            let state = self.gateway.read();
-            state.rollouts.in_hand().map(|rollout| rollout.id.clone())
-        };
-        match id {
-            Some(id) => self.store(Fact::Tried(&id, current)).await,
-            None => true,
-        }
-    }
-
-    async fn put_rollout(&self, stored: Option<store::StoredRollout>) -> bool {
-        match stored {
-            Some(stored) => self.store(Fact::Rollout(&stored)).await,
-            None => true,
-        }
-    }
-
-    /// Ends the rollout in hand, if there is one.
-    pub(super) async fn end_rollout(&mut self, ending: RolloutState, reason: &str) {
-        self.waves = None;
-        let stored = {
-            let mut state = self.gateway.write();
-            state.rollouts.in_hand_mut().map(|rollout| {
-                rollout.state = ending;
-                rollout.ended_at = Some(OffsetDateTime::now_utc());
-                rollout.soak_until = None;
-                rollout.gate.clear();
-                reason.clone_into(&mut rollout.reason);
-                rollout.to_stored()
-            })
-        };
-        self.put_rollout(stored).await;
-    }
-}
-
-fn shown(waves: &Waves) -> Vec<RolloutWave> {
-    let steps = waves.steps().iter();
-    steps
-        .map(|step| RolloutWave {
-            reach: step.reach.to_string(),
-            soak_ms: u64::try_from(step.soak.as_millis()).unwrap_or(u64::MAX),
-            nodes: step.nodes.clone(),
-        })
-        .collect()
 }
 
 /// The earlier of two times, of which there may be one or none.

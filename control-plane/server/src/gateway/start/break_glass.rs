@@ -8,12 +8,11 @@
 
 use store::{AppendError, AuditEntry, ConfigStore, NewRevision, RevisionNumber, StoreError};
 use thiserror::Error;
-use time::OffsetDateTime;
 
 use super::StartError;
-use super::remaking::{StoredLists, read, remade_as};
-use crate::envoy::ModuleFile;
+use super::remaking::{StoredLists, make_again_as, read};
 use crate::gateway::rollouts::{Rollout, RolloutState};
+use crate::module::ModuleFile;
 
 /// The name under which it is on the record: who starts a process is known to the system alone.
 const AUTHOR: &str = "operator";
@@ -71,7 +70,7 @@ pub async fn put_in_force(
     } else {
         RevisionNumber(newest.0 + 1)
     };
-    let built = remade_as(number, &revision, &lists, module)?;
+    let built = make_again_as(number, &revision, &lists, module)?;
     if accepted == [built.to_stored()] {
         return Ok(number);
     }
@@ -129,8 +128,7 @@ async fn end_rollouts(store: &dyn ConfigStore) -> Result<(), StoreError> {
         .map(Rollout::from_stored)
         .filter(Rollout::is_going_on)
     {
-        rollout.state = RolloutState::Superseded;
-        rollout.ended_at = Some(OffsetDateTime::now_utc());
+        rollout.end(RolloutState::Superseded, "");
         store.put_rollout(&rollout.to_stored()).await?;
     }
     Ok(())

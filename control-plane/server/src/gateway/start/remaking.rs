@@ -10,9 +10,8 @@ use time::OffsetDateTime;
 
 use super::StartError;
 use crate::catalogue::KnownList;
-use crate::envoy::ModuleFile;
 use crate::generation::{BuildError, Built, KnownSchemas, Lists};
-use crate::module::ModuleShelf;
+use crate::module::{ModuleFile, ModuleShelf};
 
 /// The lists of servers that are stored, of which a document is given those of its own; and the
 /// schemas in them that are compiled already, for whatever else is made of them at the same start.
@@ -103,16 +102,16 @@ pub(super) fn build(
 }
 
 /// A revision with today's lists and module.
-pub(super) fn remade(
+pub(super) fn make_again(
     stored: &Revision,
     lists: &StoredLists,
     module: &ModuleFile,
 ) -> Result<Built, StartError> {
-    remade_as(stored.summary.number, stored, lists, module)
+    make_again_as(stored.summary.number, stored, lists, module)
 }
 
-/// As [`remade`], under another number.
-pub(super) fn remade_as(
+/// As [`make_again`], under another number.
+pub(super) fn make_again_as(
     number: RevisionNumber,
     stored: &Revision,
     lists: &StoredLists,

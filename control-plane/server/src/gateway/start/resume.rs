@@ -9,14 +9,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use store::{ConfigStore, Input, RevisionNumber, StoreError, StoredGeneration, WithheldInput};
-use time::OffsetDateTime;
 
 use super::StartError;
-use super::remaking::{StoredLists, remade, restore};
-use crate::envoy::ModuleFile;
+use super::remaking::{StoredLists, make_again, restore};
 use crate::gateway::rollouts::{Rollout, RolloutState, Rollouts};
 use crate::gateway::waves::Waves;
 use crate::generation::Built;
+use crate::module::ModuleFile;
 
 /// A rollout to go on with.
 pub(super) struct Resumed {
@@ -106,8 +105,8 @@ async fn given(
     let Some(revision) = store.revision(number).await? else {
         return Ok(None);
     };
-    let remade = remade(&revision, lists, module).ok();
-    Ok(remade.filter(|built| *built.generation() == rollout.generation))
+    let made = make_again(&revision, lists, module).ok();
+    Ok(made.filter(|built| *built.generation() == rollout.generation))
 }
 
 /// Ends the rollout in hand, which does not go on, as it would have ended if the earlier process
@@ -122,12 +121,12 @@ pub(super) async fn end(
     let Some(rollout) = rollouts.in_hand_mut() else {
         return Ok(());
     };
-    rollout.state = if good.is_some_and(|good| *good.generation() == rollout.generation) {
+    let ending = if good.is_some_and(|good| *good.generation() == rollout.generation) {
         RolloutState::Accepted
     } else {
         ending(rollout.revision, withheld, kept).unwrap_or(RolloutState::Superseded)
     };
-    rollout.ended_at = Some(OffsetDateTime::now_utc());
+    rollout.end(ending, "");
     store.put_rollout(&rollout.to_stored()).await
 }
 

@@ -54,7 +54,7 @@ fn look_at(revisions: u64) -> (bool, u64) {
     let lists = StoredLists::new(BTreeMap::new());
     let (store, _folder) = runtime.block_on(store_of(revisions + 1));
     let first = runtime.block_on(store.revision(RevisionNumber(1)));
-    let good = remade(&first.unwrap().unwrap(), &lists, &module).unwrap();
+    let good = make_again(&first.unwrap().unwrap(), &lists, &module).unwrap();
     let head = RevisionNumber(revisions + 1);
     let nothing = BTreeSet::new();
     let (answer, steps) = step_count::taken_by(|| {
@@ -106,7 +106,7 @@ fn it_reads_each_schema_once_however_many_generations_a_start_makes_again() {
                     "tools":[{{"name":"r","match":{{"tool":"long"}},"timeout":"{seconds}s"}}]}}"#
             );
             let revision = store.append(head, revision_of(&document)).await.unwrap();
-            let built = remade(&revision, &lists, &module).unwrap();
+            let built = make_again(&revision, &lists, &module).unwrap();
             // The newest is to be made again and judged.
             if seconds < 4 {
                 store.add_accepted(&built.to_stored()).await.unwrap();

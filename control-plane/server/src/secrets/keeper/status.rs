@@ -12,7 +12,7 @@ pub struct SecretStatus {
     pub given: Option<(Version, OffsetDateTime)>,
     /// The reason why what its place holds now is not taken.
     pub fault: Option<String>,
-    /// Whether the one is what the other is about.
+    /// Whether Envoys are given what the secret's place holds now.
     pub state: SecretState,
 }
 
