@@ -69,6 +69,9 @@ pub enum RestoreError {
     /// The stored resources do not fit together, or not with today's endpoints.
     #[error("the stored resources do not fit together")]
     Snapshot(#[from] InconsistentSnapshot),
+    /// No generation is made of what it was made of.
+    #[error("what the stored generation was made of cannot be read")]
+    Parts(#[from] BuildError),
     /// The content has another name.
     #[error("the stored resources are not those of the generation `{0}`")]
     OtherContent(String),
@@ -101,7 +104,27 @@ impl Built {
         lists: &Lists,
         module: ModuleFile,
     ) -> Result<Self, BuildError> {
-        Self::make(None, known, revision, document, lists, module)
+        let problems = module.shelf.problems(&document);
+        Self::make(None, known, revision, document, lists, module, problems)
+    }
+
+    /// Makes a generation that Envoys were given of what it was made of, with the bytes that they
+    /// were sent, whatever this version would write today. The gateway's own filter that it names
+    /// may be one that reads what this version does not write: then nothing can be made after it
+    /// before its document names another one.
+    ///
+    /// # Errors
+    /// When the bytes are not what they are said to be, or nothing can be made of its parts.
+    pub fn given(
+        known: &KnownSchemas,
+        document: Arc<CheckedDocument>,
+        lists: &Lists,
+        module: ModuleFile,
+        bytes: &StoredGeneration,
+    ) -> Result<Self, RestoreError> {
+        let (revision, problems) = (bytes.revision, module.shelf.problems_of_given(&document));
+        let made = Self::make(None, known, revision, document, lists, module, problems)?;
+        made.with_stored_bytes(bytes)
     }
 
     /// Makes a generation after this one, which compiles no schema that this one has compiled, and
@@ -116,7 +139,17 @@ impl Built {
         lists: &Lists,
         module: ModuleFile,
     ) -> Result<Self, BuildError> {
-        Self::make(Some(self), &self.schemas, revision, document, lists, module)
+        let problems = module.shelf.problems(&document);
+        let known = &self.schemas;
+        Self::make(
+            Some(self),
+            known,
+            revision,
+            document,
+            lists,
+            module,
+            problems,
+        )
     }
 
     fn make(
@@ -126,6 +159,7 @@ impl Built {
         document: Arc<CheckedDocument>,
         lists: &Lists,
         module: ModuleFile,
+        mut problems: Vec<Problem>,
     ) -> Result<Self, BuildError> {
         let lists: Lists = lists
             .iter()
@@ -143,7 +177,6 @@ impl Built {
             })
             .collect();
         let mut listeners = Vec::new();
-        let mut problems = module.shelf.problems(&document);
         problems.extend(envoy::filter_problems(&document));
         {
             let mut schemas = schemas.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -226,7 +259,7 @@ impl Built {
     ///
     /// # Errors
     /// When the bytes are not what they are said to be.
-    pub fn with_stored_bytes(mut self, bytes: &StoredGeneration) -> Result<Self, RestoreError> {
+    fn with_stored_bytes(mut self, bytes: &StoredGeneration) -> Result<Self, RestoreError> {
         let own = EarlierResources::of(&self.rendered);
         let resources: Vec<Arc<Resource>> = bytes
             .resources

@@ -145,8 +145,23 @@ impl ModuleShelf {
     /// Everything that is wrong with the modules that a document names.
     #[must_use]
     pub fn problems(&self, document: &GatewayDocument) -> Vec<Problem> {
+        self.problems_reading(document, |form| form == wire::VERSION)
+    }
+
+    /// The same of a document whose generation Envoys were given already: the gateway's own filter
+    /// has its configuration from the version that gave it, in whatever form that wrote.
+    #[must_use]
+    pub fn problems_of_given(&self, document: &GatewayDocument) -> Vec<Problem> {
+        self.problems_reading(document, |_| true)
+    }
+
+    fn problems_reading(
+        &self,
+        document: &GatewayDocument,
+        fits: impl Fn(u32) -> bool,
+    ) -> Vec<Problem> {
         let own = document.module.sha256.as_ref().and_then(|hash| {
-            let reason = self.own_problem(hash)?;
+            let reason = self.own_problem(hash, fits)?;
             let path = "/module/sha256".to_owned();
             Some(Problem { path, reason })
         });
@@ -170,7 +185,7 @@ impl ModuleShelf {
         own.into_iter().chain(filters).collect()
     }
 
-    fn own_problem(&self, hash: &ModuleHash) -> Option<String> {
+    fn own_problem(&self, hash: &ModuleHash, fits: impl Fn(u32) -> bool) -> Option<String> {
         let Some(module) = self.get(hash.as_str()) else {
             let is_start = self
                 .start()
@@ -184,12 +199,11 @@ impl ModuleShelf {
             });
         };
         match module.wire_form() {
-            Some(wire::VERSION) => None,
+            Some(form) if fits(form) => None,
             Some(other) => Some(format!(
                 "this module reads version {other} of the filter's configuration, and this \
-                 control plane writes version {}; name a build that fits, or `{{}}` for the one \
-                 that the control plane is started with; where it does not start for this, do so \
-                 with the version that ran before",
+                 control plane writes version {}; upload and name a build that fits, or write \
+                 `{{}}` for the one that the control plane is started with",
                 wire::VERSION
             )),
             None => Some(

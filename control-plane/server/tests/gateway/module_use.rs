@@ -1,5 +1,6 @@
 //! Modules that come and go while somebody has use for them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -16,6 +17,7 @@ use crate::broken_stores::execute;
 use crate::changes::connected;
 use crate::harness::{ControlPlane, folder};
 use crate::modules::{DOCUMENT, hash, upload};
+use crate::rollouts::until_accepted;
 use crate::wasm;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,4 +224,54 @@ async fn it_stores_the_hash_of_a_module_that_is_named_by_its_version() {
     filter["module"] = json!("mcp-filter");
     let refused = control_plane.post("/api/v1/filters", &filter).await;
     assert!(refused.text.contains("`name@version`"), "{}", refused.text);
+}
+
+/// Has a kept module say that it reads the filter's configuration in the form before, as one does
+/// that was uploaded to an earlier version.
+async fn let_it_read_the_form_before(folder: &Path, module: &[u8]) {
+    let own = format!(r#""wire_form":{}"#, policy_engine::wire::VERSION);
+    let before = format!(r#""wire_form":{}"#, policy_engine::wire::VERSION - 1);
+    let at = module
+        .windows(own.len())
+        .position(|bytes| bytes == own.as_bytes());
+    let mut module_before = module.to_vec();
+    module_before[at.unwrap()..][..own.len()].copy_from_slice(before.as_bytes());
+    let (sha256, value) = (hash(module), hex::encode(module_before));
+    let sql = format!("UPDATE module_content SET value = x'{value}' WHERE sha256 = '{sha256}'");
+    execute(folder, &sql).await;
+}
+
+#[tokio::test]
+async fn it_starts_with_what_envoys_run_where_the_module_reads_what_it_does_not_write() {
+    let folder = folder();
+    let module = wasm::own_filter("0.9.0");
+    let named = json!({"sha256": hash(&module)});
+    let (put, given) = {
+        let control_plane = ControlPlane::start(folder.path(), DOCUMENT).await;
+        let _envoy = connected(&control_plane, "envoy").await;
+        upload(&control_plane, &module).await;
+        let put = control_plane.put_json("/api/v1/module", &named).await;
+        assert_eq!(put.json["outcome"], "accepted", "{}", put.text);
+        until_accepted(&control_plane).await;
+        let given = control_plane.get("/api/v1/config/snapshot").await.json;
+        (put, given)
+    };
+    let_it_read_the_form_before(folder.path(), &module).await;
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    // Whoever comes is given the very bytes that were in force.
+    let snapshot = control_plane.get("/api/v1/config/snapshot").await.json;
+    assert_eq!(snapshot, given);
+    let _envoy = connected(&control_plane, "envoy").await;
+    let in_force = until_accepted(&control_plane).await;
+    assert_eq!(in_force["revision"], put.json["revision"]);
+    // What would need another text for the module is refused, with words.
+    let shadow = json!({"validate": "shadow"});
+    let refused = control_plane.put_json("/api/v1/defaults", &shadow).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.paths(), ["/module/sha256"], "{}", refused.text);
+    // And the way out is to name another one.
+    let back = control_plane.put_json("/api/v1/module", &json!({})).await;
+    assert_eq!(back.json["outcome"], "accepted", "{}", back.text);
+    let changed = control_plane.put_json("/api/v1/defaults", &shadow).await;
+    assert_eq!(changed.json["outcome"], "accepted", "{}", changed.text);
 }

@@ -161,20 +161,25 @@ pub(super) async fn restore(
         path: kept.path,
         shelf: shelf.clone(),
     };
-    let (number, document) = (parts.revision, read(&revision)?);
-    let built = match build(&today.schemas, number, document, &lists, module) {
-        Ok(built) => built,
-        Err(error) => {
-            tracing::error!(%error, revision = parts.revision.0, "a stored generation cannot be \
-                 read");
+    let document = match CheckedDocument::new(read(&revision)?) {
+        Ok(document) => Arc::new(document),
+        Err(problems) => {
+            let error = BuildError::Invalid(problems);
+            tracing::error!(%error, revision = parts.revision.0, "a stored generation's document \
+                 cannot be read");
             return Ok(None);
         }
     };
-    match built.with_stored_bytes(parts) {
+    match Built::given(&today.schemas, document, &lists, module, parts) {
         Ok(built) => Ok(Some(built)),
         Err(error) => {
-            tracing::error!(%error, generation = parts.generation, "a stored generation cannot be \
-                 served");
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(
+                error,
+                generation = parts.generation,
+                "a stored generation cannot be \
+                 served"
+            );
             Ok(None)
         }
     }
@@ -214,7 +219,8 @@ async fn lists_of(
     Ok(Some(lists))
 }
 
-/// An accepted revision with today's lists and module; as it was accepted, where that cannot be.
+/// An accepted revision with today's lists and module; with its own, where that cannot be; and as
+/// Envoys were given it, where nothing can be made of it any more.
 pub(super) fn rebuilt(accepted: &Arc<Built>, stored: &StoredLists, module: &ModuleFile) -> Built {
     let lists = stored.of(&accepted.document);
     let attempts = [(&lists, module), (&accepted.lists, &accepted.module)];
@@ -228,5 +234,6 @@ pub(super) fn rebuilt(accepted: &Arc<Built>, stored: &StoredLists, module: &Modu
         )
         .ok()
     });
-    built.next().expect("what was just made can be made again")
+    let made = built.next();
+    made.unwrap_or_else(|| accepted.with_snapshot(Arc::clone(&accepted.snapshot)))
 }
