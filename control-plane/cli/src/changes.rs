@@ -51,8 +51,8 @@ fn what_follows(outcome: &str) -> Option<&'static str> {
     Some(match outcome {
         "rolling_out" => "further waves follow: `portcullis rollout show --watch` follows them",
         "waiting" => {
-            "it waits until the rollout before it is over: `portcullis rollout show --watch` \
-             follows that"
+            "it waits until the rollout before it is over, or for an Envoy that its first wave \
+             reaches: `portcullis rollout show --watch` says which"
         }
         "no_envoys" => "no Envoy is connected; the next one gets it",
         "pending" => {
@@ -91,7 +91,7 @@ mod tests {
     fn it_says_what_follows_where_an_outcome_is_not_the_last() {
         for (outcome, part) in [
             ("rolling_out", "further waves"),
-            ("waiting", "the rollout before it"),
+            ("waiting", "an Envoy that its first wave reaches"),
             ("no_envoys", "no Envoy is connected"),
             ("pending", "no Envoy has acknowledged"),
         ] {

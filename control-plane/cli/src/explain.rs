@@ -69,6 +69,9 @@ fn rows(answer: &Value) -> Table {
     if let Some(meant) = answer["meant"].as_str() {
         table.push(["meant".into(), meant.into()]);
     }
+    if let Some(withheld) = answer["withheld"].as_str() {
+        table.push(["withheld".into(), withheld.into()]);
+    }
     for fault in items(&answer["shadowed"]) {
         let name = Cell::new("in shadow", Tone::Waiting);
         table.push([name, "".into(), "".into(), text(fault).into()]);
@@ -129,11 +132,13 @@ mod tests {
     #[test]
     fn it_tells_what_may_have_been_meant_and_what_only_shadow_lets_pass() {
         let answer = json!({"decision": "refuse", "reason": "unknown_tool", "sentence": "no such",
-            "meant": "did you mean `add`?", "shadowed": ["/a: expected a number"],
+            "meant": "did you mean `add`?", "withheld": "by a rule",
+            "shadowed": ["/a: expected a number"],
             "decided_by": {"field": "catalogue", "rule": null}});
         let expected = [
             "decision   refuse     unknown_tool  no such",
             "meant      did you mean `add`?",
+            "withheld   by a rule",
             "in shadow                           /a: expected a number",
             "by         catalogue  no rule",
         ];

@@ -87,7 +87,11 @@ pub fn resolve(
                         }
                     }
                     Origin::CatalogueSchema { rest } => {
-                        let reason = format!("its input schema at `{rest}`: {reason}");
+                        let place = match rest {
+                            "" => String::new(),
+                            rest => format!(" at `{rest}`"),
+                        };
+                        let reason = format!("its input schema{place}: {reason}");
                         withheld.withhold(&mut config, &tool.server, &tool.tool, &reason);
                         has_withheld = true;
                     }

@@ -57,6 +57,9 @@ pub struct DecisionExplained {
     /// A question that names the tools that may have been meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub meant: Option<String>,
+    /// The reason why the tool is withheld although a server lists it, and what to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<String>,
     /// The field that decides, and its rule.
     pub decided_by: DecidingField,
     /// The server that the message goes to.
@@ -159,6 +162,7 @@ pub fn explain(
         reason: None,
         sentence: None,
         meant: None,
+        withheld: None,
         decided_by: DecidingField {
             field: "access",
             rule: None,
@@ -233,7 +237,16 @@ impl DecisionExplained {
             Ok(tool) => tool,
             Err(refusal) => {
                 let views = built.tools();
-                self.meant = did_you_mean(name, views.iter().map(|view| view.name.as_str()));
+                let own = views
+                    .iter()
+                    .find(|view| view.name == name && view.listener.as_str() == self.listener);
+                match own.and_then(|view| view.withheld) {
+                    Some(withheld) => self.withheld = Some(withheld.reason.clone()),
+                    None => {
+                        let known = views.iter().filter(|view| view.policy.is_some());
+                        self.meant = did_you_mean(name, known.map(|view| view.name.as_str()));
+                    }
+                }
                 self.decided_by = DecidingField {
                     field: "catalogue",
                     rule: None,

@@ -46,3 +46,4 @@ pub mod preflight;
 pub mod rest;
 pub mod secrets;
 pub mod sections;
+mod timestamp;

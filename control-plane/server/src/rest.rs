@@ -59,7 +59,6 @@ mod serving;
 #[allow(unused_qualifications, reason = "utoipa's macros write them")]
 mod snapshot;
 mod standby;
-mod timestamp;
 mod tool_policy;
 mod tools;
 mod traffic;

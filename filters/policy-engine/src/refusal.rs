@@ -103,8 +103,8 @@ impl Refusal {
         match self {
             Self::UnknownTool { name } => {
                 format!(
-                    "no server of this endpoint has listed a tool `{name}`; call `tools/list` for \
-                     those that it has"
+                    "no tool `{name}` can be called here: no server has listed it, or this gateway \
+                     withholds it; call `tools/list` for others"
                 )
             }
             Self::Forbidden { tool, rule, caller } => {
@@ -219,8 +219,8 @@ mod tests {
         assert_eq!(limited.retry_after_seconds(), Some(31));
         assert_eq!(
             Refusal::unknown_tool(b"x\n").sentence(),
-            "no server of this endpoint has listed a tool `x\\u{a}`; call `tools/list` for those \
-             that it has"
+            "no tool `x\\u{a}` can be called here: no server has listed it, or this gateway \
+             withholds it; call `tools/list` for others"
         );
         let violation = |pointer: &str, expected: &str, found: Option<&str>| Violation {
             pointer: pointer.into(),

@@ -185,7 +185,7 @@ fn check_use(
         let known = || document.secrets.keys().map(SecretName::as_str);
         let advice = match spellings.near_names(name.as_str(), known).first() {
             Some(near) => format!("did you mean `{near}`?"),
-            None => "say under `secrets` where it is found".to_owned(),
+            None => "say under `secrets` where it is found, or take its name away here".to_owned(),
         };
         problems.add(at, format!("there is no secret `{name}`; {advice}"));
         return;

@@ -10,7 +10,6 @@ use std::time::Duration;
 use gateway_document::{ListenerName, SecretName, WithheldTool};
 use serde_json::{Value, json};
 use store::RevisionNumber;
-use time::format_description::well_known::Rfc3339;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use xds::{Generation, NodeAnswer, NodeId, NodeSummary, RejectedContent};
@@ -21,6 +20,7 @@ use super::server_state::ServerState;
 use super::state::Stage;
 use crate::generation::Built;
 use crate::secrets::{SecretState, SecretStatus};
+use crate::timestamp::timestamp;
 use denials::Denials;
 
 mod denials;
@@ -170,7 +170,7 @@ impl Gateway {
                     let summary = revision.summary;
                     data["author"] = summary.author.into();
                     data["reason"] = summary.reason.into();
-                    data["created_at"] = summary.created_at.format(&Rfc3339).ok().into();
+                    data["created_at"] = timestamp(summary.created_at).into();
                 }
                 Ok(None) => {}
                 Err(error) => tracing::error!(%error, number, "the event of a revision is short"),

@@ -45,7 +45,7 @@ pub struct Rollout {
     /// Why it was taken back; empty if it was not.
     pub reason: String,
     /// Why the wave in hand may not end, whatever its soak: what its Envoys have still to report,
-    /// or which of them it waits for to come back; empty where it may.
+    /// which of them it waits for to come back, or that none is there for it; empty where it may.
     pub gate: String,
     /// The numbers of each Envoy before it was given the generation, where gates compare with them.
     pub usual: BTreeMap<NodeId, TrafficCounts>,

@@ -197,6 +197,14 @@ impl Waves {
         Choice::These(candidates.into_iter().take(lacking).cloned().collect())
     }
 
+    /// The words for a wave in hand that has nobody to begin with.
+    pub(super) fn missing(&self) -> String {
+        match &self.steps[self.at].reach {
+            Reach::Group(name) => format!("no connected Envoy is in the group `{name}`"),
+            Reach::Envoys(_) | Reach::Percent(_) => "no Envoy is connected".to_owned(),
+        }
+    }
+
     /// Takes in that the wave in hand gives the generation to `nodes` now.
     pub(super) fn begin(&mut self, nodes: BTreeSet<NodeId>) {
         let step = &mut self.steps[self.at];

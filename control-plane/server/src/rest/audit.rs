@@ -18,9 +18,9 @@ use super::history;
 use super::paging::Page;
 use super::problem::Problem;
 use super::query::Parameters;
-use super::timestamp::timestamp;
 use crate::difference::ResourceChange;
 use crate::gateway::Gateway;
+use crate::timestamp::timestamp;
 
 /// Which records are wanted.
 #[derive(Debug, Default, Deserialize, IntoParams)]

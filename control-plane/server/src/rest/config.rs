@@ -18,9 +18,9 @@ use super::dry_run::{DryRun, make_or_try_document};
 use super::problem::Problem;
 use super::query::Parameters;
 use super::sent_back::{self, SentBack};
-use super::timestamp::timestamp;
 use crate::aside;
 use crate::gateway::{ChangeError, Edit, Gateway, WriteReport};
+use crate::timestamp::timestamp;
 
 /// The latest document with its revision.
 #[derive(Serialize, ToSchema)]

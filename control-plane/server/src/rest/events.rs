@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::problem::Problem;
-use super::timestamp::timestamp;
 use crate::gateway::{Event, Gateway, Newest, Overtaken};
+use crate::timestamp::timestamp;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 

@@ -8,11 +8,11 @@ use serde_json::Value;
 use store::{Revision, RevisionNumber, RevisionSummary};
 use utoipa::ToSchema;
 
-use super::timestamp::timestamp;
 use crate::aside;
 use crate::difference::{ResourceChange, between_documents};
 use crate::gateway::Gateway;
 use crate::sections::{KINDS, Kind, Shape};
+use crate::timestamp::timestamp;
 
 /// The revisions that are looked at to find who changed something. Whoever has not read the
 /// document for longer reads it again in any case.

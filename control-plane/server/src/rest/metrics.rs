@@ -278,7 +278,10 @@ fn add_rollouts(registry: &mut Registry, gateway: &Gateway) {
         ),
         (
             "gate",
-            waits(|rollout| !rollout.gate.is_empty() && rollout.soak_until.is_none()),
+            waits(|rollout| {
+                let has_begun = rollout.state != RolloutState::WaitingForEnvoys;
+                has_begun && !rollout.gate.is_empty() && rollout.soak_until.is_none()
+            }),
         ),
         ("operator", waits(|rollout| rollout.is_paused)),
     ];

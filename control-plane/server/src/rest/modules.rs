@@ -20,9 +20,9 @@ use super::paging::Page;
 use super::problem::Problem;
 use super::query::Parameters;
 use super::resources::{NamePath, name_in};
-use super::timestamp::timestamp;
 use crate::gateway::{Gateway, RemoveError, UploadError};
 use crate::module::{ShelvedModule, StartModule};
+use crate::timestamp::timestamp;
 
 /// The media type of a module.
 const WASM: &str = "application/wasm";

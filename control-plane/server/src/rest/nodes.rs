@@ -21,8 +21,8 @@ use super::paging::Page;
 use super::problem::Problem;
 use super::query::Parameters;
 use super::reported::{self, KnownConfigurations, Reported};
-use super::timestamp::timestamp;
 use crate::gateway::{Gateway, Rejection};
+use crate::timestamp::timestamp;
 
 /// A page of the Envoys.
 #[derive(Serialize, ToSchema)]

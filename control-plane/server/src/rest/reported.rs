@@ -7,10 +7,10 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::timestamp::timestamp;
 use crate::envoy::configuration_numbers;
 use crate::gateway::Gateway;
 use crate::generation::Built;
+use crate::timestamp::timestamp;
 
 /// The numbers that an Envoy reports of itself; missing where its bootstrap has no sink for them.
 #[derive(Serialize, ToSchema)]

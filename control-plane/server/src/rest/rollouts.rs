@@ -17,8 +17,8 @@ use super::change_headers::ChangeHeaders;
 use super::paging::Page;
 use super::problem::Problem;
 use super::query::Parameters;
-use super::timestamp::timestamp;
 use crate::gateway::{Gateway, Rollout, RolloutState, RolloutVerb, SteerError};
+use crate::timestamp::timestamp;
 
 /// A page of rollouts.
 #[derive(Serialize, ToSchema)]
@@ -54,7 +54,7 @@ pub(super) struct RolloutView {
     #[serde(skip_serializing_if = "Option::is_none")]
     soak_until: Option<String>,
     /// Why the wave in hand may not end, whatever its soak: what its Envoys have still to report,
-    /// or which of them it waits for to come back.
+    /// which of them it waits for to come back, or that none is there for it.
     #[serde(skip_serializing_if = "String::is_empty")]
     gate: String,
     /// The time at which it began.

@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::timestamp::timestamp;
 use crate::gateway::Gateway;
+use crate::timestamp::timestamp;
 
 /// Whether Envoys are given what a secret's place holds.
 #[derive(Serialize, ToSchema)]

@@ -6,9 +6,9 @@ use serde_json::Value;
 use store::ReviewState;
 use utoipa::ToSchema;
 
-use super::timestamp::timestamp;
 use crate::catalogue::KnownList;
 use crate::gateway::{EndpointState, Gateway, ServerState, definition_hash};
+use crate::timestamp::timestamp;
 
 /// Whether a server answers, and what it lists.
 #[derive(Serialize, ToSchema)]

@@ -14,10 +14,10 @@ use utoipa::ToSchema;
 
 use super::change_headers::ChangeHeaders;
 use super::problem::Problem;
-use super::timestamp::timestamp;
 use crate::catalogue::ReviewVerdict;
 use crate::gateway::{ChangeError, Gateway, ReviewError, definition_hash};
 use crate::generation::BuildError;
+use crate::timestamp::timestamp;
 
 /// The definitions of one tool of a server.
 #[derive(Serialize, ToSchema)]

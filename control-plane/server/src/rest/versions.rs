@@ -16,11 +16,11 @@ use super::history;
 use super::paging::Page;
 use super::problem::Problem;
 use super::query::Parameters;
-use super::timestamp::timestamp;
 use crate::aside;
 use crate::difference::{ResourceChange, between_documents};
 use crate::gateway::{Gateway, rollback};
 use crate::generation::Built;
+use crate::timestamp::timestamp;
 
 /// A page of the revisions, the newest first.
 #[derive(Serialize, ToSchema)]

@@ -91,6 +91,28 @@ async fn it_names_the_rule_that_decides_and_its_place_in_the_document() {
 }
 
 #[tokio::test]
+async fn it_says_why_a_listed_tool_is_withheld_and_does_not_suggest_it() {
+    let folder = folder();
+    let wrong = tool("wrong", r#"{"type":"no such type"}"#);
+    let tools = vec![tool("right", r#"{"type":"object"}"#), wrong];
+    let server = FakeServer::start(Speaks::Stateless, tools).await;
+    let document = document_with(&[("math", &server)]);
+    let control_plane = ControlPlane::start(folder.path(), &document).await;
+    control_plane.until_offered("math", &["right"]).await;
+    let listed = control_plane.get("/api/v1/tools/wrong").await.json;
+    let answer = control_plane
+        .post(EXPLAIN, &call("wrong", &json!({})))
+        .await;
+    assert_eq!(answer.json["reason"], "unknown_tool", "{}", answer.text);
+    assert_eq!(answer.json["withheld"], listed["reason"], "{}", answer.text);
+    assert!(listed["reason"].is_string(), "{listed}");
+    assert_eq!(answer.json["meant"], Value::Null);
+    // Nobody is sent to a tool that cannot be called either.
+    let near = control_plane.post(EXPLAIN, &call("wrog", &json!({}))).await;
+    assert_eq!(near.json["meant"], Value::Null, "{}", near.text);
+}
+
+#[tokio::test]
 async fn it_explains_messages_that_call_no_tool() {
     let folder = folder();
     let rest = "defaults: {access: deny}\n";

@@ -8,6 +8,7 @@ use crate::gateway::acceptance::{EnvoyAnswer, EnvoyVerdict};
 use crate::gateway::report::WriteReport;
 use crate::generation::{BuildError, FindToolError};
 use crate::sections::SectionError;
+use crate::timestamp::timestamp;
 
 /// Why a change was refused. Nothing has changed, except where an Envoy rejected it.
 #[derive(Debug, Error)]
@@ -76,7 +77,9 @@ impl From<BuildError> for ChangeError {
 fn stale(summary: &RevisionSummary) -> String {
     format!(
         "the document is at revision {}, stored by `{}` at {}: read it, and make the change again",
-        summary.number, summary.author, summary.created_at
+        summary.number,
+        summary.author,
+        timestamp(summary.created_at)
     )
 }
 

@@ -47,7 +47,9 @@ impl RolloutActor {
             match choice {
                 Choice::Nobody if waves.is_promoted() => waves.advance(),
                 Choice::Nobody => {
+                    let words = waves.missing();
                     self.show();
+                    self.tell_gate(words);
                     return self.hand_out(false);
                 }
                 Choice::These(nodes) if nodes.is_empty() && !waves.is_last() => waves.advance(),

@@ -103,6 +103,8 @@ fn it_chooses_the_envoys_of_a_group_and_waits_where_none_is_connected() {
     let text = "{waves: [canary], groups: {canary: {cluster: canary}}}";
     let mut envoys = fleet(3);
     assert_eq!(choose(&waves(text), text, "new", &envoys), Choice::Nobody);
+    let words = waves(text).missing();
+    assert_eq!(words, "no connected Envoy is in the group `canary`");
     envoys.extend([envoy("c1", "canary"), envoy("c2", "canary")]);
     let nodes = chosen(choose(&waves(text), text, "new", &envoys));
     assert_eq!(nodes, ["c1", "c2"].map(NodeId::new).into());

@@ -4,6 +4,6 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// A time as the API writes it (RFC 3339).
-pub(super) fn timestamp(at: OffsetDateTime) -> String {
+pub(crate) fn timestamp(at: OffsetDateTime) -> String {
     at.format(&Rfc3339).unwrap_or_default()
 }
