@@ -56,6 +56,16 @@ impl Deref for ServerCatalogue {
 }
 
 impl ServerCatalogue {
+    /// The tool of this name; of several, which is a fault, one.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&CatalogueTool> {
+        let found = self.by_name.binary_search_by(|place| {
+            step_count::count(1);
+            self.tools[*place].name.as_str().cmp(name)
+        });
+        Some(&self.tools[self.by_name[found.ok()?]])
+    }
+
     /// Which of the tools can be called, as far as that follows from their definitions.
     pub(crate) fn admission(&self) -> &Admission {
         self.admission.get_or_init(|| self.admit())

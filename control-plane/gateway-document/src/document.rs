@@ -155,26 +155,6 @@ impl GatewayDocument {
         all.chain(named.filter_map(move |name| self.servers.get_key_value(name)))
     }
 
-    /// The HTTP routes that a listener offers, with their places in the document.
-    pub fn routes_of<'a>(
-        &'a self,
-        listener: &'a Listener,
-    ) -> impl Iterator<Item = (usize, &'a HttpRoute)> {
-        let all = self.routes.iter().enumerate();
-        all.filter(|(_, route)| selects(&route.listeners, &listener.name))
-    }
-
-    /// The filters of a listener that stand at this place, in their order.
-    pub fn filters_of<'a>(
-        &'a self,
-        listener: &'a Listener,
-        place: FilterPlace,
-    ) -> impl Iterator<Item = &'a Filter> {
-        self.filters.iter().filter(move |filter| {
-            filter.place == place && selects(&filter.listeners, &listener.name)
-        })
-    }
-
     /// The modules that it names, by their hashes.
     pub fn module_hashes(&self) -> impl Iterator<Item = &ModuleHash> {
         let filters = self.filters.iter();
@@ -195,13 +175,6 @@ impl GatewayDocument {
         let mut listeners = self.listeners.iter().inspect(|_| step_count::count(1));
         listeners.find(|listener| listener.name == *name)
     }
-}
-
-fn selects(selectors: &[Selector<ListenerName>], name: &ListenerName) -> bool {
-    selectors.iter().any(|selector| match selector {
-        Selector::All => true,
-        Selector::Named(named) => named == name,
-    })
 }
 
 /// The holders of a role: callers whose token carries one of the values for every claim that is

@@ -18,7 +18,7 @@
 //! )?;
 //! let document = CheckedDocument::new(document).unwrap();
 //! let mut schemas = SchemaCache::new();
-//! let listener = &document.listeners[0];
+//! let listener = &document.shares()[0];
 //! let resolved = resolve(&document, listener, &Catalogue::new(), &mut schemas).unwrap();
 //! assert_eq!(resolved.config.rules[0].limits[0].window_ms, 60_000);
 //! # Ok::<(), gateway_document::ParseError>(())
@@ -40,6 +40,7 @@ mod resolve;
 mod route_path;
 mod schema;
 mod shadowed;
+mod shares;
 mod span;
 mod unique;
 mod unnamed_rule;
@@ -65,6 +66,7 @@ pub use problem::Problem;
 pub use resolve::{Resolved, WithheldTool, resolve};
 pub use route_path::{InvalidRoutePath, RoutePath};
 pub use schema::json_schema;
+pub use shares::ListenerShare;
 pub use span::{InvalidSpan, Span};
 pub use unique::UniqueValue;
 pub use unnamed_rule::UnnamedRule;

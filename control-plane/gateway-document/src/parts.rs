@@ -86,6 +86,12 @@ impl<'a> Parts<'a> {
             })
     }
 
+    /// Whether the listener at this place offers every server.
+    pub(crate) fn offers_all(&self, listener: usize) -> bool {
+        let offer = self.offers.get(listener);
+        offer.is_some_and(|offer| offer.has_all)
+    }
+
     /// The servers that the listener at this place offers, by name.
     pub(crate) fn offered(&self, listener: usize) -> impl Iterator<Item = &'a ServerName> {
         let offer = self.offers.get(listener);

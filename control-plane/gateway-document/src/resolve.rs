@@ -7,8 +7,8 @@ use policy_engine::{CompileError, SchemaCache};
 
 use crate::catalogue::Catalogue;
 use crate::check::CheckedDocument;
-use crate::document::Listener;
 use crate::problem::Problem;
+use crate::shares::ListenerShare;
 
 mod config;
 mod origin;
@@ -30,7 +30,7 @@ pub struct Resolved {
     pub withheld: Vec<WithheldTool>,
 }
 
-/// Resolves what a document says about one of its listeners.
+/// Resolves what a document says about one of its listeners, which has this share of it.
 ///
 /// Only tools of the catalogue are listed in the result, so the engine refuses every other. A tool
 /// that the engine cannot check is withheld: left out, so that it is refused and never passed
@@ -43,10 +43,11 @@ pub struct Resolved {
 /// Everything that the engine refuses and the document is to blame for, by paths of the document.
 pub fn resolve(
     document: &CheckedDocument,
-    listener: &Listener,
+    share: &ListenerShare<'_>,
     catalogue: &Catalogue,
     schemas: &mut SchemaCache,
 ) -> Result<Resolved, Vec<Problem>> {
+    let listener = share.listener;
     let mut withheld = Withheld::default();
     let mut lists = Lists::new();
     for (server, _) in document.servers_of(listener) {
@@ -56,10 +57,10 @@ pub fn resolve(
         }
     }
     let newcomers = withheld.settle_names(document, listener, catalogue);
-    let mut config = config::config(document, listener, &lists, newcomers);
+    let mut config = config::config(document, share, &lists, newcomers);
     loop {
         let policy = policy_engine::compile(&config, schemas).map_err(|errors| {
-            let origins = Origins::of(document, listener);
+            let origins = Origins::of(share);
             let of_document = errors.into_iter().map(|error| Problem {
                 path: origins.place(&error.path),
                 reason: error.reason,
@@ -74,7 +75,7 @@ pub fn resolve(
                 withheld: withheld.into_sorted(),
             });
         }
-        let origins = Origins::of(document, listener);
+        let origins = Origins::of(share);
         let mut problems: Vec<Problem> = Vec::new();
         let mut told = BTreeSet::new();
         let mut has_withheld = false;

@@ -29,10 +29,10 @@ fn it_resolves_every_example_for_every_listener() {
     for (path, document) in examples() {
         let document = CheckedDocument::new(document)
             .unwrap_or_else(|problems| panic!("{}: {problems:?}", path.display()));
-        for listener in &document.listeners {
+        for listener in document.shares() {
             resolve(
                 &document,
-                listener,
+                &listener,
                 &Catalogue::new(),
                 &mut SchemaCache::new(),
             )

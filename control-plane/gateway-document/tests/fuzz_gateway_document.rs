@@ -53,8 +53,8 @@ fn attack(text: &str, format: Format, catalogue: &Catalogue) {
         );
     }
     let mut schemas = SchemaCache::new();
-    for listener in &document.listeners {
-        if let Err(problems) = resolve(&document, listener, catalogue, &mut schemas) {
+    for listener in document.shares() {
+        if let Err(problems) = resolve(&document, &listener, catalogue, &mut schemas) {
             assert!(!problems.is_empty(), "a refusal without a reason");
         }
     }

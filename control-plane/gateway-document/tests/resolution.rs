@@ -38,7 +38,7 @@ fn catalogue(servers: &[(&str, &[CatalogueTool])]) -> Catalogue {
 fn first(document: &CheckedDocument, catalogue: &Catalogue) -> Result<Resolved, Vec<Problem>> {
     resolve(
         document,
-        &document.listeners[0],
+        &document.shares()[0],
         catalogue,
         &mut SchemaCache::new(),
     )

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use gateway_document::{
-    Catalogue, CatalogueTool, CheckedDocument, Format, GatewayDocument, Warning, parse, resolve,
-    warnings,
+    Catalogue, CatalogueTool, CheckedDocument, FilterPlace, Format, GatewayDocument, SchemaCache,
+    Warning, parse, resolve, warnings,
 };
 use serde_json::{Value, json};
 use step_count::taken_by;
@@ -230,10 +230,52 @@ fn it_withholds_many_tools_in_steps_that_grow_with_them() {
     });
     let tools: Vec<CatalogueTool> = tools.collect();
     let catalogue = [("s0".parse().unwrap(), Arc::new(tools.into()))].into();
-    let mut schemas = gateway_document::SchemaCache::new();
-    let listener = &document.listeners[0];
+    let mut schemas = SchemaCache::new();
+    let listener = &document.shares()[0];
     let (resolved, steps) = taken_by(|| resolve(&document, listener, &catalogue, &mut schemas));
     assert_eq!(resolved.unwrap().withheld.len(), MANY);
     // The engine has read each schema.
     assert!(steps <= 1_000 * MANY as u64, "{steps} steps");
+}
+
+#[test]
+fn it_resolves_many_listeners_in_steps_that_grow_with_what_each_has() {
+    let name = |letter: char| move |i: usize| json!([format!("{letter}{i}")]);
+    let all = document(name('s'), name('l'));
+    let mut all = only(
+        all,
+        &[
+            "listeners",
+            "servers",
+            "secrets",
+            "clusters",
+            "routes",
+            "filters",
+        ],
+    );
+    all["tools"] = list(|i| {
+        let matches = match i % 2 {
+            0 => json!({"server": format!("s{i}")}),
+            _ => json!({"listener": format!("l{i}")}),
+        };
+        json!({"name": format!("n{i}"), "timeout": "1s", "match": matches})
+    });
+    let document = CheckedDocument::new(read(&all)).unwrap();
+    let (shares, steps) = taken_by(|| document.shares());
+    bounded(steps);
+    for (i, share) in shares.iter().enumerate() {
+        let filters = share
+            .filters(FilterPlace::Before)
+            .map(|filter| filter.name.as_str());
+        assert_eq!(share.rules, [(i, &document.tools[i])]);
+        assert_eq!(share.routes, [&document.routes[i]]);
+        assert!(filters.eq([document.filters[i].name.as_str()]));
+    }
+    let (catalogue, mut schemas) = (catalogue(|i| format!("t{i}")), SchemaCache::new());
+    let ((), steps) = taken_by(|| {
+        for share in shares.iter().step_by(100) {
+            resolve(&document, share, &catalogue, &mut schemas).unwrap();
+        }
+    });
+    assert!(steps <= EACH * MANY as u64 / 100, "{steps} steps");
 }

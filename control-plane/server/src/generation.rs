@@ -180,9 +180,9 @@ impl Built {
         problems.extend(envoy::filter_problems(&document));
         {
             let mut schemas = schemas.0.lock().unwrap_or_else(PoisonError::into_inner);
-            for listener in &document.listeners {
-                match resolve(&document, listener, &catalogue, &mut schemas) {
-                    Ok(resolved) => listeners.push((listener.name.clone(), resolved)),
+            for share in document.shares() {
+                match resolve(&document, &share, &catalogue, &mut schemas) {
+                    Ok(resolved) => listeners.push((share.listener.name.clone(), resolved)),
                     Err(found) => problems.extend(found),
                 }
             }

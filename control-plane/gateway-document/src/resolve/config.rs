@@ -13,6 +13,7 @@ use crate::document::{
 };
 use crate::endpoint_path::{MCP_PATH, OLD_PAIRS, server_path};
 use crate::names::ServerName;
+use crate::shares::ListenerShare;
 use crate::span::Span;
 
 /// The tools of each server that may be called somewhere.
@@ -20,12 +21,14 @@ pub(super) type Lists<'a> = BTreeMap<&'a ServerName, Arc<ToolList>>;
 
 pub(super) fn config(
     document: &GatewayDocument,
-    listener: &Listener,
+    share: &ListenerShare<'_>,
     lists: &Lists<'_>,
     newcomers: Newcomers,
 ) -> FilterConfig {
+    let listener = share.listener;
     let mut schemas: BTreeMap<String, Box<RawValue>> = BTreeMap::new();
-    let rules = rules_of(document, listener)
+    let rules = share.rules.iter();
+    let rules = rules
         .map(|(_, rule)| {
             let constraints = rule.constraints.as_ref().map(|constraints| {
                 let schema = constraints.schema();
@@ -74,26 +77,6 @@ pub(super) fn config(
             .flat_map(|log| log.details.iter().copied().map(Into::into))
             .collect(),
     }
-}
-
-/// The rules that may match calls through this listener, with their places in the document.
-pub(super) fn rules_of<'a>(
-    document: &'a GatewayDocument,
-    listener: &'a Listener,
-) -> impl Iterator<Item = (usize, &'a Rule)> {
-    let offered: BTreeSet<&ServerName> = document
-        .servers_of(listener)
-        .map(|(name, _)| name)
-        .collect();
-    document.tools.iter().enumerate().filter(move |(_, rule)| {
-        let Match {
-            listener: through,
-            server: to,
-            ..
-        } = &rule.matches;
-        through.as_ref().is_none_or(|name| *name == listener.name)
-            && to.as_ref().is_none_or(|name| offered.contains(name))
-    })
 }
 
 fn endpoints(

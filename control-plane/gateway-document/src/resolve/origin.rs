@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::config::rules_of;
-use crate::document::{GatewayDocument, Listener};
+use crate::shares::ListenerShare;
 
 /// The part to blame for an error at a path of the wire form.
 pub(super) enum Origin<'a> {
@@ -24,19 +23,16 @@ pub(super) struct Origins {
 }
 
 impl Origins {
-    pub(super) fn of(document: &GatewayDocument, listener: &Listener) -> Self {
-        let constraints = rules_of(document, listener).filter_map(|(index, rule)| {
-            Some((rule.constraints.as_ref()?.schema().hash().to_owned(), index))
+    pub(super) fn of(share: &ListenerShare<'_>) -> Self {
+        let constraints = share.rules.iter().filter_map(|(index, rule)| {
+            Some((
+                rule.constraints.as_ref()?.schema().hash().to_owned(),
+                *index,
+            ))
         });
         Self {
-            listener: document
-                .listeners
-                .iter()
-                .position(|other| other == listener)
-                .unwrap_or_default(),
-            rules: rules_of(document, listener)
-                .map(|(index, _)| index)
-                .collect(),
+            listener: share.place,
+            rules: share.rules.iter().map(|(index, _)| *index).collect(),
             constraints: constraints.collect(),
         }
     }

@@ -1,5 +1,7 @@
 //! One cluster per server and per entry of `clusters`.
 
+use std::collections::BTreeMap;
+
 use envoy_types::pb::envoy::config::cluster::v3::cluster::{
     ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, EdsClusterConfig,
 };
@@ -103,13 +105,14 @@ pub(super) fn all(document: &GatewayDocument) -> Vec<Behind<'_>> {
 /// the most weight once more. Routes change before the filter does and clusters go last, so while
 /// such a rule goes, the filter names the spread for a moment when its route is gone.
 pub(super) fn stand_ins<'a>(document: &GatewayDocument, all: &[Behind<'a>]) -> Vec<StandIn<'a>> {
+    let by_name = all.iter().inspect(|_| step_count::count(1));
+    let by_name: BTreeMap<&str, &Behind<'_>> = by_name.map(|one| (one.name, one)).collect();
     let spread = document.tools.iter().filter_map(|rule| {
         let target = rule.route.as_ref()?;
         let (heaviest, _) = target.weights.iter().max_by_key(|(_, weight)| **weight)?;
-        let behind = all.iter().find(|one| one.name == heaviest.as_str())?;
         Some(StandIn {
             name: rule.split(),
-            behind: behind.clone(),
+            behind: (*by_name.get(heaviest.as_str())?).clone(),
         })
     });
     spread.collect()

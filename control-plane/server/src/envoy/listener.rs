@@ -26,7 +26,7 @@ use envoy_types::pb::envoy::extensions::request_id::uuid::v3::UuidRequestIdConfi
 use envoy_types::pb::google::protobuf::{Any, Duration, UInt64Value};
 use envoy_types::util::pack_any;
 use gateway_document::{
-    FilterPlace, GatewayDocument, Listener as DocumentListener, RoutePath, Span,
+    FilterPlace, GatewayDocument, Listener as DocumentListener, ListenerShare, RoutePath, Span,
 };
 use prost::Name;
 
@@ -76,17 +76,18 @@ struct RoutesInShort {
 }
 
 impl<'a> ListenerParts<'a> {
-    pub(super) fn of(document: &'a GatewayDocument, listener: &'a DocumentListener) -> Self {
-        let routes = || document.routes_of(listener).map(|(_, route)| route);
-        let further = |place| document.filters_of(listener, place);
+    pub(super) fn of(document: &'a GatewayDocument, share: &ListenerShare<'a>) -> Self {
+        let listener = share.listener;
+        let routes = &share.routes;
+        let further = |place| share.filters(place);
         let tls = listener.tls.as_ref();
         let secrets = tls.map(|tls| [tls.client_ca_secret.as_ref(), tls.secret.as_ref()]);
         Self {
             listener,
             routes: RoutesInShort {
-                are_there: routes().next().is_some(),
-                have_cors: routes().any(|route| route.cors.is_some()),
-                have_limits: routes().any(|route| route.limit.is_some()),
+                are_there: !routes.is_empty(),
+                have_cors: routes.iter().any(|route| route.cors.is_some()),
+                have_limits: routes.iter().any(|route| route.limit.is_some()),
             },
             before: further(FilterPlace::Before).map(Discovered::of).collect(),
             after: further(FilterPlace::After).map(Discovered::of).collect(),

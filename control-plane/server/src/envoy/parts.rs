@@ -64,12 +64,13 @@ pub(super) fn all(source: Source<'_>) -> Vec<Parts<'_>> {
     let filters = document.filters.iter();
     let filters = filters.map(|filter| FurtherFilterParts::of(filter, module));
     all.extend(filters.map(Parts::FurtherFilter));
-    for (listener, (_, resolved)) in document.listeners.iter().zip(listeners) {
+    let some_hash = routes::some_hash(document);
+    for (share, (_, resolved)) in document.shares().iter().zip(listeners) {
         let config = &resolved.config;
-        let own = FilterParts::of(listener, config, module.of(document));
+        let own = FilterParts::of(share.listener, config, module.of(document));
         all.extend([
-            Parts::Listener(ListenerParts::of(document, listener)),
-            Parts::Routes(RoutesParts::of(document, listener, config)),
+            Parts::Listener(ListenerParts::of(document, share)),
+            Parts::Routes(RoutesParts::of(share, config, some_hash)),
             Parts::Filter(own),
         ]);
     }

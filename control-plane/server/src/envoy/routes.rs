@@ -12,7 +12,7 @@ use envoy_types::pb::envoy::config::route::v3::{
     VirtualHost,
 };
 use envoy_types::pb::google::protobuf::Any;
-use gateway_document::{GatewayDocument, HttpRoute, Listener, Target};
+use gateway_document::{GatewayDocument, HttpRoute, Listener, ListenerShare, Target};
 use policy_engine::wire::FilterConfig;
 use prost::{Message, Name};
 
@@ -49,19 +49,14 @@ pub(super) struct RoutesParts<'a> {
 }
 
 impl<'a> RoutesParts<'a> {
-    pub(super) fn of(
-        document: &'a GatewayDocument,
-        listener: &'a Listener,
-        config: &'a FilterConfig,
-    ) -> Self {
-        let others = document.routes_of(listener);
+    pub(super) fn of(share: &ListenerShare<'a>, config: &'a FilterConfig, some_hash: bool) -> Self {
         let paths = config.endpoints.iter();
         let health = config.servers.get(BUILT_IN_SERVER);
         Self {
-            listener,
-            splits: splits(document, listener).collect(),
-            others: others.map(|(_, route)| route).collect(),
-            some_hash: some_hash(document),
+            listener: share.listener,
+            splits: splits(share).collect(),
+            others: share.routes.clone(),
+            some_hash,
             paths: paths.map(|endpoint| endpoint.path.as_str()).collect(),
             health: health.map(|server| server.cluster.as_str()),
         }
@@ -135,7 +130,8 @@ fn table(listener: &Listener, routes: Vec<Vec<Route>>) -> Any {
     }
 }
 
-fn some_hash(document: &GatewayDocument) -> bool {
+/// Whether a cluster of the document balances by a hash.
+pub(super) fn some_hash(document: &GatewayDocument) -> bool {
     let servers = document.servers.values().map(|server| &server.upstream);
     let clusters = document.clusters.iter().map(|cluster| &cluster.upstream);
     let mut all = servers.chain(clusters);
@@ -178,15 +174,8 @@ fn idle_ms(listener: &Listener) -> u32 {
     u32::try_from(listener.idle_timeout.milliseconds()).unwrap_or(u32::MAX)
 }
 
-fn splits<'a>(
-    document: &'a GatewayDocument,
-    listener: &'a Listener,
-) -> impl Iterator<Item = (String, &'a Target)> {
-    let rules = document.tools.iter().filter(|rule| {
-        let of_listener = rule.matches.listener.as_ref();
-        of_listener.is_none_or(|name| *name == listener.name)
-    });
-    rules.filter_map(|rule| {
+fn splits<'a>(share: &ListenerShare<'a>) -> impl Iterator<Item = (String, &'a Target)> {
+    share.rules.iter().filter_map(|(_, rule)| {
         let target = rule.route.as_ref();
         let target = target.filter(|target| target.cluster.is_none())?;
         Some((rule.split(), target))

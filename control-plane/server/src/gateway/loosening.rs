@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gateway_document::{GatewayDocument, Resolved};
+use gateway_document::{GatewayDocument, ListenerName, Resolved};
 use policy_engine::wire::{Access, Endpoint, FilterConfig, Rule, Server, Validate};
 use policy_engine::{Explanation, ToolId};
 
@@ -14,30 +14,50 @@ use crate::generation::Built;
 
 /// Whether Envoys that go from `from` to `to` might pass what they refuse now.
 pub(super) fn may_loosen(from: &Built, to: &Built) -> bool {
-    envoy_may_loosen(&from.document, &to.document)
-        || to.listeners.iter().any(|(name, resolved)| {
-            let before = from.listeners.iter().find(|(other, _)| other == name);
-            before.is_none_or(|(_, before)| {
+    envoy_may_loosen(&from.document, &to.document) || {
+        let before = listeners(from);
+        to.listeners.iter().any(|(name, resolved)| {
+            before.get(name).is_none_or(|before| {
                 config_may_loosen(&before.config, &resolved.config)
                     || policy_may_loosen(from, before, resolved)
             })
         })
+    }
+}
+
+fn listeners(built: &Built) -> BTreeMap<&ListenerName, &Resolved> {
+    let by_name = by_key(built.listeners.iter(), |(name, _)| name);
+    let resolved = by_name.into_iter();
+    resolved
+        .map(|(name, (_, resolved))| (name, resolved))
+        .collect()
+}
+
+/// Things by what tells them apart, so that each is looked up and not looked for.
+fn by_key<'a, T: 'a, K: Ord>(
+    things: impl IntoIterator<Item = &'a T>,
+    key: impl Fn(&'a T) -> K,
+) -> BTreeMap<K, &'a T> {
+    let things = things.into_iter().inspect(|_| step_count::count(1));
+    things.map(|thing| (key(thing), thing)).collect()
 }
 
 /// Whether Envoy itself might let somebody in, or send something somewhere, by `to` and not by
 /// `from`. It is compared as it is written: to know which of two routes is stricter, one would have
 /// to know what is behind them.
 fn envoy_may_loosen(from: &GatewayDocument, to: &GatewayDocument) -> bool {
+    let listeners = by_key(&from.listeners, |listener| &listener.name);
+    let clusters = by_key(&from.clusters, |cluster| &cluster.name);
     let other_routes = !to.routes.is_empty() && to.routes != from.routes;
     let other_doors = to.listeners.iter().any(|listener| {
-        let before = from.listener(&listener.name);
+        let before = listeners.get(&listener.name);
         before.is_some_and(|before| {
             before.tls.is_some() && before.tls != listener.tls
                 || listener.cors.is_some() && before.cors != listener.cors
         })
     });
     let believes_others = to.clusters.iter().any(|cluster| {
-        let before = from.cluster(&cluster.name);
+        let before = clusters.get(&cluster.name);
         let before = before.and_then(|before| before.upstream.tls.as_ref());
         before.is_some() && before != cluster.upstream.tls.as_ref()
     }) || to.servers.iter().any(|(name, server)| {
@@ -49,7 +69,7 @@ fn envoy_may_loosen(from: &GatewayDocument, to: &GatewayDocument) -> bool {
     });
     // Those come in who could not reach the listener.
     let reaches_further = to.listeners.iter().any(|listener| {
-        let before = from.listener(&listener.name);
+        let before = listeners.get(&listener.name);
         let ip = listener.address.ip();
         !ip.is_loopback() && before.is_none_or(|before| before.address.ip() != ip)
     });
@@ -65,10 +85,9 @@ fn envoy_may_loosen(from: &GatewayDocument, to: &GatewayDocument) -> bool {
     });
     // Each may refuse what it likes. The gateway's own module is another matter: it reads the same
     // policy, and one that is taken back did not do so.
-    let fewer_filters = from
-        .filters
-        .iter()
-        .any(|filter| !to.filters.contains(filter));
+    let filters = by_key(&to.filters, |filter| &filter.name);
+    let mut before = from.filters.iter();
+    let fewer_filters = before.any(|filter| filters.get(&filter.name) != Some(&filter));
     other_routes
         || other_doors
         || believes_others
@@ -84,9 +103,10 @@ fn envoy_may_loosen(from: &GatewayDocument, to: &GatewayDocument) -> bool {
 pub(super) fn may_loosen_unseen(from: &Built, to: &Built) -> bool {
     let is_unlisted = |name| !to.lists.contains_key(name);
     let lacks_a_list = to.document.servers.keys().any(is_unlisted);
+    let before = listeners(from);
     let has_other_rules = to.listeners.iter().any(|(name, resolved)| {
-        let before = from.listeners.iter().find(|(other, _)| other == name);
-        before.is_none_or(|(_, before)| before.config.rules != resolved.config.rules)
+        let before = before.get(name);
+        before.is_none_or(|before| before.config.rules != resolved.config.rules)
     });
     lacks_a_list && has_other_rules
 }
@@ -109,6 +129,7 @@ fn config_may_loosen(from: &FilterConfig, to: &FilterConfig) -> bool {
         // It tells of decisions and changes none.
         access_log: _,
     } = to;
+    let endpoints_before = by_key(&from.endpoints, |endpoint| endpoint.path.as_str());
     let opens = defaults.access == Access::Allow && from.defaults.access == Access::Deny;
     let checks_less = strictness(defaults.validate) < strictness(from.defaults.validate);
     opens
@@ -125,8 +146,8 @@ fn config_may_loosen(from: &FilterConfig, to: &FilterConfig) -> bool {
             before.is_some_and(|before| is_same_but_for_tools(before, server))
         })
         || !endpoints.iter().all(|endpoint| {
-            let mut before = from.endpoints.iter();
-            before.any(|before| is_same_with_fewer_servers(before, endpoint))
+            let before = endpoints_before.get(endpoint.path.as_str());
+            before.is_some_and(|before| is_same_with_fewer_servers(before, endpoint))
         })
 }
 
@@ -162,20 +183,22 @@ fn is_same_but_for_tools(before: &Server, after: &Server) -> bool {
         && *credentials == before.credentials
 }
 
-/// Whether an endpoint is the same as before, but may have offered more servers then.
+/// Whether the endpoint of a path is the same as before, but may have offered more servers then.
 fn is_same_with_fewer_servers(before: &Endpoint, after: &Endpoint) -> bool {
     let Endpoint {
-        path,
+        path: _,
         servers,
         forward,
         exchange,
         withheld,
     } = after;
-    *path == before.path
-        && *forward == before.forward
+    let before_it = by_key(&before.servers, String::as_str);
+    *forward == before.forward
         && *exchange == before.exchange
         && *withheld == before.withheld
-        && servers.iter().all(|server| before.servers.contains(server))
+        && servers
+            .iter()
+            .all(|server| before_it.contains_key(server.as_str()))
 }
 
 fn policy_may_loosen(built: &Built, from: &Resolved, to: &Resolved) -> bool {
@@ -230,8 +253,8 @@ fn tools_that_may_differ(from: &Resolved, to: &Resolved) -> BTreeSet<ToolId> {
 }
 
 fn lists(built: &Built, (server, tool): (&str, &str)) -> bool {
-    let list = built.lists.iter().find(|(name, _)| name.as_str() == server);
-    list.is_some_and(|(_, list)| list.tools.iter().any(|listed| listed.name == tool))
+    let list = built.lists.get(server);
+    list.is_some_and(|list| list.tools.find(tool).is_some())
 }
 
 fn tool_may_loosen(from: &Explanation, to: &Explanation) -> bool {
@@ -247,16 +270,17 @@ fn tool_may_loosen(from: &Explanation, to: &Explanation) -> bool {
         limits,
     } = to;
     let admits_more = {
-        let everyone = "*".to_owned();
-        let before = &from.allow.value;
-        !before.contains(&everyone) && allow.value.iter().any(|role| !before.contains(role))
+        let before = by_key(&from.allow.value, String::as_str);
+        let has_all = before.contains_key("*");
+        let mut roles = allow.value.iter();
+        !has_all && roles.any(|role| !before.contains_key(role.as_str()))
     };
     let drops_a_schema =
         |before: &Option<String>, after: &Option<String>| before.is_some() && before != after;
+    let limits = by_key(limits, |limit| (&limit.rule, &limit.id));
     let drops_a_limit = from.limits.iter().any(|limit| {
-        !limits.iter().any(|other| {
-            (&other.rule, &other.id) == (&limit.rule, &limit.id)
-                && (&other.per, &other.roles) == (&limit.per, &limit.roles)
+        !limits.get(&(&limit.rule, &limit.id)).is_some_and(|other| {
+            (&other.per, &other.roles) == (&limit.per, &limit.roles)
                 && u128::from(other.requests) * u128::from(limit.window_ms)
                     <= u128::from(limit.requests) * u128::from(other.window_ms)
                 && other.burst <= limit.burst

@@ -253,3 +253,43 @@ fn it_renders_anew_what_another_version_had_rendered() {
     assert_eq!(next.snapshot, make().snapshot);
     assert!(next.rendered_anew.is_empty());
 }
+
+#[test]
+fn it_renders_many_listeners_in_steps_that_grow_with_what_each_has() {
+    const MANY: usize = 300;
+    let list = |part: &dyn Fn(usize) -> String| (0..MANY).map(part).collect::<Vec<_>>().join(", ");
+    let listeners = list(&|i| {
+        let port = 10_000 + i;
+        format!("{{name: l{i}, address: '127.0.0.1:{port}', servers: [s{i}]}}")
+    });
+    let servers = list(&|i| format!("s{i}: {{url: 'http://127.0.0.1:{}/mcp'}}", 20_000 + i));
+    let clusters = list(&|i| format!("{{name: c{i}, endpoints: ['a.b:1']}}"));
+    let routes = list(&|i| {
+        format!("{{name: r{i}, listeners: [l{i}], match: {{path: /r}}, to: {{cluster: c{i}}}}}")
+    });
+    let filters = list(&|i| {
+        format!(
+            "{{name: f{i}, listeners: [l{i}], configuration: {{}}, \
+             envoy: envoy.extensions.filters.http.fault.v3.HTTPFault}}"
+        )
+    });
+    let rules = list(&|i| {
+        let weights = format!("{{s{i}: 2, s{}: 1}}", (i + 1) % MANY);
+        format!("{{name: n{i}, match: {{listener: l{i}}}, route: {{weights: {weights}}}}}")
+    });
+    let text = format!(
+        "listeners: [{listeners}]\nservers: {{{servers}}}\nroutes: [{routes}]\n\
+         clusters: [{clusters}]\nfilters: [{filters}]\ntools: [{rules}]"
+    );
+    let document = gateway_document::parse(&text, gateway_document::Format::Yaml).unwrap();
+    let document = Arc::new(CheckedDocument::new(document).unwrap());
+    let (known, number) = (KnownSchemas::default(), RevisionNumber(1));
+    let (built, steps) = step_count::taken_by(|| {
+        Built::first(&known, number, document, &Lists::new(), module()).unwrap()
+    });
+    assert_eq!(
+        built.snapshot.of_type(ResourceType::Cluster).count(),
+        3 * MANY
+    );
+    assert!(steps <= 100 * MANY as u64, "{steps} steps");
+}

@@ -13,8 +13,13 @@ use crate::generation::KnownSchemas;
 use crate::module::{ModuleFile, ModuleShelf};
 
 fn built(document: &str) -> Built {
-    let document = format!("servers:\n  data: {{url: http://127.0.0.1:8000/mcp}}\n{document}");
-    let document = CheckedDocument::new(parse(&document, Format::Yaml).unwrap()).unwrap();
+    whole(&format!(
+        "servers:\n  data: {{url: http://127.0.0.1:8000/mcp}}\n{document}"
+    ))
+}
+
+fn whole(document: &str) -> Built {
+    let document = CheckedDocument::new(parse(document, Format::Yaml).unwrap()).unwrap();
     let tools = ["read", "write"].map(|name| RawTool {
         name: name.to_owned(),
         json: format!(r#"{{"name":"{name}","inputSchema":{{"type":"object"}}}}"#),
@@ -223,4 +228,45 @@ fn it_looks_at_tools_whose_rule_is_new_gone_or_elsewhere() {
     }
     assert!(!may_loosen(&closed, &closed_first));
     assert!(!may_loosen(&closed_first, &closed));
+}
+
+#[test]
+fn it_compares_many_of_each_part_in_steps_that_grow_with_them() {
+    const MANY: usize = 300;
+    let list = |part: &dyn Fn(usize) -> String| (0..MANY).map(part).collect::<Vec<_>>().join(", ");
+    let document = |timeout: &str| {
+        let listeners = list(&|i| {
+            format!(
+                "{{name: l{i}, address: '127.0.0.1:{}', servers: [s{i}]}}",
+                10_000 + i
+            )
+        });
+        let servers = list(&|i| format!("s{i}: {{url: 'http://127.0.0.1:{}/mcp'}}", 20_000 + i));
+        let clusters = list(&|i| {
+            format!("{{name: c{i}, endpoints: ['a.b:1'], upstream: {{tls: {{system_ca: true}}}}}}")
+        });
+        let filters = list(&|i| {
+            format!(
+                "{{name: f{i}, envoy: envoy.extensions.filters.http.fault.v3.HTTPFault, \
+                 configuration: {{}}}}"
+            )
+        });
+        let roles = list(&|i| format!("r{i}: {{claims: {{groups: [a]}}}}"));
+        let allowed = list(&|i| format!("r{i}"));
+        let limits = list(&|i| format!("{{id: i{i}, per: [tool], requests: 1, window: 1m}}"));
+        // The listener of all servers has as many endpoints, and tools of one have all limits.
+        format!(
+            "listeners: [{{name: all, address: '127.0.0.1:1'}}, {listeners}]\nclusters: [{clusters}]\n\
+             filters: [{filters}]\nroles: {{{roles}}}\n\
+             tools: [{{name: t, match: {{server: data}}, timeout: {timeout}, allow: [{allowed}], \
+             limits: [{limits}]}}]\nservers: {{data: {{url: 'http://127.0.0.1:8000/mcp'}}, {servers}}}"
+        )
+    };
+    let (one, other) = (whole(&document("2s")), whole(&document("3s")));
+    let (loosens, steps) = step_count::taken_by(|| may_loosen(&one, &other));
+    assert!(!loosens);
+    assert!(steps <= 40 * MANY as u64, "{steps} steps");
+    let (loosens, steps) = step_count::taken_by(|| may_loosen_unseen(&one, &one));
+    assert!(!loosens);
+    assert!(steps <= 40 * MANY as u64, "{steps} steps");
 }
