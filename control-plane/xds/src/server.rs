@@ -6,7 +6,10 @@ mod limits;
 mod reflection;
 mod whole_messages;
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use envoy_reports::ReportsServer;
 use envoy_types::pb::envoy::service::status::v3::client_status_discovery_service_server as csds;
@@ -21,6 +24,7 @@ use whole_messages::count_messages;
 
 use crate::{
     DiscoveryServices, Publisher,
+    clock::DeadlineClock,
     connections::Connections,
     service::{MOST_STATUS_QUESTION_BYTES, keep_authority, keep_until_sent},
 };
@@ -63,8 +67,7 @@ pub async fn serve(
         shutdown.await;
         let last = clock.now() + publisher.close(limits.drain);
         tokio::spawn(async move {
-            clock.wait_until(Some(last)).await;
-            tokio::time::sleep(LAST_WORDS).await;
+            last_words(&clock, last).await;
             // The server waits for its connections, and some peers never end theirs.
             connections.end_all();
         });
@@ -91,6 +94,14 @@ pub async fn serve(
         .map_err(ServeError::Stopped)
 }
 
+/// Waits until the last stream has been ended, and its Envoy has had the time to read why: from the
+/// moment that this is noticed, however late.
+async fn last_words(clock: &DeadlineClock, last_end: Instant) {
+    clock.wait_until(Some(last_end)).await;
+    let are_read = clock.now() + LAST_WORDS;
+    clock.wait_until(Some(are_read)).await;
+}
+
 /// Why the gRPC server does not serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -100,4 +111,23 @@ pub enum ServeError {
     /// It stopped by itself.
     #[error("the xDS server stopped")]
     Stopped(#[source] tonic::transport::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SimulatedClock;
+
+    #[tokio::test]
+    async fn it_leaves_envoys_the_time_for_its_last_words_by_the_clock_of_deadlines() {
+        let simulated = SimulatedClock::default();
+        let clock = simulated.clock();
+        let last_end = clock.now() + Duration::from_secs(5);
+        let mut words = Box::pin(last_words(&clock, last_end));
+        // The end of the last stream is noticed an hour late.
+        simulated.advance(Duration::from_secs(3600));
+        assert!(futures::poll!(&mut words).is_pending());
+        simulated.advance(LAST_WORDS);
+        assert!(futures::poll!(&mut words).is_ready());
+    }
 }

@@ -23,7 +23,7 @@ use crate::modules::{hash, upload};
 use crate::reach;
 use crate::rollouts::{DENY, PATIENT, until_accepted, version};
 use crate::waiting_changes::{
-    SECOND, SECONDS, SHADOW, begin_change, checked, desired_and_sent, held, store,
+    SECOND, SECONDS, SHADOW, begin_change, checked, desired_and_sent, hand_out, held, store,
 };
 use crate::wasm;
 
@@ -33,7 +33,7 @@ async fn it_tells_the_author_of_a_change_that_it_went_with_a_rejected_one() {
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
     let picky = held(&control_plane, "picky").await;
     picky.reject("second");
-    let first = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
+    let first = hand_out(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
     let dropped = store(&control_plane, &format!("{PATIENT}{SHADOW}"), 3).await;
     let bad = store(&control_plane, &format!("{PATIENT}{SHADOW}{SECOND}"), 4).await;
     picky.go_on();
@@ -115,7 +115,7 @@ async fn it_lets_other_changes_pass_while_a_writer_that_lost_every_race_asks_a_s
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
     let slow = held(&control_plane, "slow").await;
-    let _in_hand = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
+    let _in_hand = hand_out(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
     let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = mute.local_addr().unwrap().port();
     reach::allow(port);
@@ -142,7 +142,7 @@ async fn it_lets_other_changes_pass_while_a_writer_that_lost_every_race_is_shown
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
     let slow = held(&control_plane, "slow").await;
-    let _in_hand = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
+    let _in_hand = hand_out(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
     let (is_asked, may_answer) = (
         folder.path().join("asked"),
         folder.path().join("may-answer"),
@@ -185,7 +185,7 @@ async fn it_shows_an_envoy_the_module_that_a_change_brings_after_one_that_was_no
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
     let slow = held(&control_plane, "slow").await;
-    let _in_hand = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
+    let _in_hand = hand_out(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
     let module = wasm::own_filter("2.0.0");
     upload(&control_plane, &module).await;
     let is_asked = folder.path().join("asked");
@@ -222,7 +222,7 @@ async fn it_gives_its_turn_back_before_it_reads_the_files_of_secrets() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
     let slow = held(&control_plane, "slow").await;
-    let _in_hand = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
+    let _in_hand = hand_out(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
     let file = folder.path().join("token");
     std::fs::write(&file, "a-token-of-a-server").unwrap();
     let file = file.display();
@@ -249,7 +249,7 @@ async fn it_takes_a_rejected_change_back_also_while_a_writer_has_its_turn() {
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
     let picky = held(&control_plane, "picky").await;
     picky.reject("second");
-    let bad = store(&control_plane, &format!("{PATIENT}{SECOND}"), 2).await;
+    let bad = hand_out(&control_plane, &format!("{PATIENT}{SECOND}"), 2).await;
     let (edit, mut made, go_on) = held_edit(|_| checked(&format!("{PATIENT}{DENY}")));
     let unlucky = begin_change(&control_plane, edit);
     let winners = lose_races(&control_plane, &mut made, &go_on).await;
@@ -273,7 +273,7 @@ async fn it_answers_that_nothing_is_judged_yet_when_the_process_ends() {
     let (in_hand, next) = {
         let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
         let _slow = held(&control_plane, "slow").await;
-        let in_hand = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
+        let in_hand = hand_out(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
         let next = store(&control_plane, &format!("{PATIENT}{SHADOW}"), 3).await;
         control_plane.stop();
         (in_hand.await.unwrap(), next.await.unwrap())
@@ -300,7 +300,7 @@ async fn it_tries_a_change_again_that_was_rejected_while_it_was_repeated() {
     let late = held(&control_plane, "late").await;
     late.reject("second");
     let body = format!("{document}{SECOND}");
-    let first = store(&control_plane, &body, 2).await;
+    let first = hand_out(&control_plane, &body, 2).await;
     until(|| desired_and_sent(&control_plane, "late")).await;
     clock.advance(SECONDS(3600));
     assert_eq!(first.await.unwrap().json["outcome"], "pending");
@@ -324,7 +324,7 @@ async fn it_keeps_nothing_of_a_superseded_change_but_what_its_author_is_told() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
     let _slow = held(&control_plane, "slow").await;
-    let _in_hand = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
+    let _in_hand = hand_out(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
     let waiting = store(&control_plane, &format!("{PATIENT}{SHADOW}"), 3).await;
     let superseded = Arc::downgrade(&control_plane.gateway.latest());
     let _newest = store(&control_plane, PATIENT, 4).await;

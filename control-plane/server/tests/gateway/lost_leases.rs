@@ -12,7 +12,7 @@ use crate::changes::{node, rejections};
 use crate::fake_envoy::FakeEnvoy;
 use crate::harness::{ControlPlane, folder, until};
 use crate::rollouts::{DENY, FILTER, until_accepted, version};
-use crate::waiting_changes::{SHADOW, held, store};
+use crate::waiting_changes::{SHADOW, hand_out, held};
 use crate::waves::{Fleet, SOAK, WAVES};
 
 fn end_lease(control_plane: &ControlPlane) {
@@ -76,8 +76,7 @@ async fn it_takes_nothing_back_while_its_lease_has_ended() {
     let clock = SimulatedClock::default();
     let control_plane = ControlPlane::start_with_clock(folder.path(), "", &clock).await;
     let envoy = held(&control_plane, "a").await;
-    let write = store(&control_plane, SHADOW, 2).await;
-    until(|| async { version(&control_plane).await["revision"] == 2 }).await;
+    let write = hand_out(&control_plane, SHADOW, 2).await;
     end_lease(&control_plane);
     let answer = write.await.unwrap();
     assert_eq!(answer.json["outcome"], "pending", "{}", answer.text);

@@ -41,6 +41,18 @@ pub async fn store(control_plane: &ControlPlane, body: &str, revision: u64) -> J
     write
 }
 
+/// Sends a document, and waits until Envoys are given it, as this revision: what is stored after it
+/// waits for its judgement.
+pub async fn hand_out(
+    control_plane: &ControlPlane,
+    body: &str,
+    revision: u64,
+) -> JoinHandle<Answer> {
+    let write = store(control_plane, body, revision).await;
+    until(|| async { version(control_plane).await["revision"] == revision }).await;
+    write
+}
+
 pub fn checked(document: &str) -> CheckedDocument {
     CheckedDocument::new(parse(document, Format::Yaml).unwrap()).unwrap()
 }
@@ -83,7 +95,7 @@ async fn it_stores_changes_at_once_while_one_is_judged_and_hands_out_the_newest(
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
     let slow = held(&control_plane, "slow").await;
-    let judged = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
+    let judged = hand_out(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
     let superseded = store(&control_plane, &format!("{PATIENT}{SHADOW}"), 3).await;
     let newest = store(&control_plane, PATIENT, 4).await;
     // The next change is made to the newest document; Envoys have been given the first one.
@@ -126,7 +138,7 @@ async fn it_hands_out_what_was_stored_while_a_bad_change_was_judged() {
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
     let picky = held(&control_plane, "picky").await;
     picky.reject("second");
-    let bad = store(&control_plane, &format!("{PATIENT}{SECOND}"), 2).await;
+    let bad = hand_out(&control_plane, &format!("{PATIENT}{SECOND}"), 2).await;
     let good = store(&control_plane, &format!("{PATIENT}{SHADOW}"), 3).await;
     picky.go_on();
     let (bad, good) = (bad.await.unwrap(), good.await.unwrap());
@@ -154,7 +166,7 @@ async fn it_goes_on_with_a_change_whose_author_hangs_up_once_it_is_stored() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
     let slow = held(&control_plane, "slow").await;
-    let first = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
+    let first = hand_out(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
     let second = store(&control_plane, &format!("{PATIENT}{SHADOW}"), 3).await;
     second.abort();
     assert!(second.await.unwrap_err().is_cancelled());
@@ -198,7 +210,7 @@ async fn it_answers_a_change_that_is_sent_twice_with_the_judgement_of_the_first(
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
     let slow = held(&control_plane, "slow").await;
     let body = format!("{PATIENT}{DENY}");
-    let first = store(&control_plane, &body, 2).await;
+    let first = hand_out(&control_plane, &body, 2).await;
     let made = Arc::new(AtomicBool::new(false));
     let edit: Edit = {
         let (made, document) = (Arc::clone(&made), checked(&body));
@@ -229,7 +241,7 @@ async fn it_takes_a_list_in_that_comes_while_a_change_is_judged_whatever_becomes
         if rejected {
             slow.reject("second");
         }
-        let write = store(&control_plane, &format!("{document}{SECOND}"), 2).await;
+        let write = hand_out(&control_plane, &format!("{document}{SECOND}"), 2).await;
         server.list(tools(&["a", "b"]));
         until(|| async {
             let servers = control_plane.get("/api/v1/servers").await.json;
@@ -255,7 +267,7 @@ async fn it_gives_a_silent_envoy_the_deadline_of_the_document_and_the_next_chang
     let document = "rollout: {ack_deadline: 5s}\n";
     let control_plane = ControlPlane::start_with_clock(folder.path(), document, &clock).await;
     let silent = held(&control_plane, "silent").await;
-    let first = store(&control_plane, &format!("{document}{DENY}"), 2).await;
+    let first = hand_out(&control_plane, &format!("{document}{DENY}"), 2).await;
     until(|| desired_and_sent(&control_plane, "silent")).await;
     let second = store(&control_plane, &format!("{document}{SHADOW}"), 3).await;
     clock.advance(SECONDS(4));
@@ -286,7 +298,7 @@ async fn it_takes_back_what_is_rejected_after_the_deadline_and_keeps_what_was_st
     let control_plane = ControlPlane::start_with_clock(folder.path(), document, &clock).await;
     let late = held(&control_plane, "late").await;
     late.reject("second");
-    let first = store(&control_plane, &format!("{document}{SECOND}"), 2).await;
+    let first = hand_out(&control_plane, &format!("{document}{SECOND}"), 2).await;
     until(|| desired_and_sent(&control_plane, "late")).await;
     clock.advance(SECONDS(3600));
     let first = first.await.unwrap();
