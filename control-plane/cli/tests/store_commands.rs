@@ -100,13 +100,38 @@ async fn it_prunes_what_it_is_told_to_and_nothing_else() {
     assert_eq!(output.status.code(), Some(2), "{}", words(&output));
     assert_eq!(revisions(&store).await, 5);
 
-    let output = run(folder.path(), "data", &["prune", "--keep-revisions", "2"]);
+    let output = run(
+        folder.path(),
+        "data",
+        &["prune", "--keep-revisions", "2", "--author", "a\nb"],
+    );
+    assert_eq!(output.status.code(), Some(2), "{}", words(&output));
+    assert_eq!(revisions(&store).await, 5);
+
+    let arguments = [
+        "--keep-revisions",
+        "2",
+        "--author",
+        "ada",
+        "--reason",
+        "room",
+    ];
+    let arguments: Vec<&str> = ["prune"].into_iter().chain(arguments).collect();
+    let output = run(folder.path(), "data", &arguments);
     assert!(output.status.success(), "{}", words(&output));
     assert!(words(&output).starts_with("3 revisions, 0 audit"));
     assert_eq!(revisions(&store).await, 2);
+    let newest = store.audit(None, 1).await.unwrap().remove(0).entry;
+    assert_eq!(
+        [newest.who, newest.what, newest.reason],
+        ["ada", "portcullis store prune versions up to 3", "room"]
+    );
     let output = run(folder.path(), "data", &["prune", "--keep-audit-days", "0"]);
     assert!(output.status.success(), "{}", words(&output));
-    assert_eq!(store.audit(None, 10).await.unwrap().len(), 1);
+    let left = store.audit(None, 10).await.unwrap();
+    let left: Vec<&str> = left.iter().map(|record| &*record.entry.what).collect();
+    assert_eq!(left.len(), 2);
+    assert_eq!(left[0], "portcullis store prune audit up to 5");
 }
 
 #[test]

@@ -9,8 +9,8 @@ use crate::RevisionNumber;
 pub struct AuditEntry {
     /// The one who did it, as the request says.
     pub who: String,
-    /// The deed, such as `PUT /api/v1/config`; behind a space the content that it was about, where
-    /// that stands in no revision.
+    /// The deed, such as `PUT /api/v1/config` or `portcullis store prune`; behind a space the
+    /// content that it was about, where that stands in no revision.
     pub what: String,
     /// The revision that it made or concerned, if any.
     pub revision: Option<RevisionNumber>,
@@ -21,11 +21,12 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
-    /// The kind of resource that it is about, by the path that was asked for; empty where it was no
-    /// request.
+    /// The kind of resource that it is about, by the path that was asked for, or by what was taken
+    /// back; empty where it was neither.
     pub(crate) fn kind(&self) -> &str {
-        let path = self.what.split_once(" /api/v1/").map(|(_, path)| path);
-        let kind = path.and_then(|path| path.split(['/', ' ']).next());
+        let path = self.what.split_once(" /api/v1/");
+        let path = path.or_else(|| self.what.split_once(" store prune "));
+        let kind = path.and_then(|(_, path)| path.split(['/', ' ']).next());
         kind.unwrap_or_default()
     }
 }

@@ -259,7 +259,7 @@ impl Session {
     /// The first row that a statement finds, if it finds any.
     pub(crate) async fn row(
         &mut self,
-        sql: &'static str,
+        sql: impl SqlSafeStr,
         values: &[Value<'_>],
     ) -> Result<Option<Row>, StoreError> {
         Ok(self.rows(sql, values).await?.into_iter().next())

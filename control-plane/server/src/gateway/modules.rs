@@ -1,5 +1,6 @@
 //! The modules that operators upload, and those that they take back.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -69,6 +70,20 @@ impl Gateway {
     #[must_use]
     pub fn shelf(&self) -> ModuleShelf {
         self.read().desired.module.shelf.clone()
+    }
+
+    /// The modules that operators uploaded and that the store has: `portcullis store prune` takes
+    /// some from there, beside this process, which lets go of them here.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn stored_modules(&self) -> Result<ModuleShelf, StoreError> {
+        let _turn = self.modules.lock().await;
+        let stored = self.store.modules().await?.into_iter();
+        let stored: BTreeSet<String> = stored.map(|module| module.sha256).collect();
+        let shelf = self.shelf();
+        shelf.retain(|sha256| stored.contains(sha256));
+        Ok(shelf)
     }
 
     /// Keeps a module, so that documents may name it. It is in no Envoy by that.

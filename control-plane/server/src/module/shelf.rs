@@ -107,6 +107,13 @@ impl ModuleShelf {
         modules.insert(sha256, module);
     }
 
+    /// Takes those modules from the shelf whose hashes are not to stay.
+    pub fn retain(&self, stays: impl Fn(&str) -> bool) {
+        let modules = self.0.modules.write();
+        let mut modules = modules.unwrap_or_else(PoisonError::into_inner);
+        modules.retain(|sha256, _| stays(sha256));
+    }
+
     /// Takes a module from the shelf.
     pub fn remove(&self, sha256: &str) {
         let modules = self.0.modules.write();

@@ -1,6 +1,7 @@
 //! `/api/v1/modules`: the filter modules that operators upload, by the hash of their bytes; and
 //! `/modules`, where Envoys fetch them.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use axum::Json;
@@ -21,7 +22,7 @@ use super::problem::Problem;
 use super::query::Parameters;
 use super::resources::{NamePath, name_in};
 use crate::gateway::{Gateway, RemoveError, UploadError};
-use crate::module::{ShelvedModule, StartModule};
+use crate::module::{ModuleShelf, ShelvedModule, StartModule};
 use crate::timestamp::timestamp;
 
 /// The media type of a module.
@@ -129,6 +130,11 @@ fn places(sha256: &str, document: &GatewayDocument) -> Vec<String> {
     own.into_iter().chain(filters).collect()
 }
 
+async fn stored(gateway: &Gateway) -> Result<ModuleShelf, Problem> {
+    let shelf = gateway.stored_modules().await;
+    shelf.map_err(|error| Problem::store(&error))
+}
+
 /// Lists the modules that were uploaded, and the one that the control plane was started with.
 #[utoipa::path(get, path = "/api/v1/modules", operation_id = "list_modules", tag = "modules",
     params(Page), responses((status = 200, description = "A page of them", body = Modules)))]
@@ -136,8 +142,8 @@ pub(super) async fn list(
     State(gateway): State<Arc<Gateway>>,
     Parameters(page): Parameters<Page>,
 ) -> Result<Json<Modules>, Problem> {
+    let shelf = stored(&gateway).await?;
     let document = Arc::clone(&gateway.latest().document);
-    let shelf = gateway.shelf();
     let all: Vec<_> = shelf.all().into_iter().collect();
     let (page, next_cursor) = page.of(all, |(sha256, _)| sha256.clone())?;
     let modules = page.into_iter();
@@ -198,7 +204,7 @@ pub(super) async fn get(
     name: NamePath,
 ) -> Result<Json<UploadedModule>, Problem> {
     let sha256 = name_in(name)?;
-    let shelf = gateway.shelf();
+    let shelf = stored(&gateway).await?;
     let Some(module) = shelf.get(&sha256) else {
         return Err(match shelf.start() {
             Some(start) if start.sha256 == sha256 => Problem::nothing_there(
@@ -262,7 +268,11 @@ pub(super) async fn fetch(
         let bytes = file.metadata().await?.len();
         Ok::<_, std::io::Error>((file, bytes))
     };
-    let (file, bytes) = opened.await.map_err(|error| Problem::internal(&error))?;
+    let (file, bytes) = opened.await.map_err(|error| match error.kind() {
+        // It was taken from the store, and its file with it.
+        ErrorKind::NotFound => nothing(),
+        _ => Problem::internal(&error),
+    })?;
     let content = Body::from_stream(ReaderStream::with_capacity(file, PIECE));
     let tag = format!("\"{hash}\"");
     let headers = [

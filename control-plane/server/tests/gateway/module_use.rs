@@ -58,6 +58,23 @@ async fn it_names_no_module_that_somebody_has_taken_from_the_store() {
             execute(folder.path(), &sql).await;
         }
     };
+    let (path, file) = (
+        format!("/api/v1/modules/{sha256}"),
+        format!("/modules/{sha256}.wasm"),
+    );
+    upload(&control_plane, &module).await;
+    pruned().await;
+    std::fs::remove_file(folder.path().join(&file[1..])).unwrap();
+    for path in [&file, &path] {
+        let gone = control_plane.get(path).await;
+        assert_eq!(gone.status, StatusCode::NOT_FOUND, "{path}: {}", gone.text);
+    }
+    upload(&control_plane, &module).await;
+    pruned().await;
+    assert_eq!(
+        control_plane.get("/api/v1/modules").await.json["modules"],
+        json!([])
+    );
     upload(&control_plane, &module).await;
     pruned().await;
     let refused = control_plane.put_json("/api/v1/module", &named).await;

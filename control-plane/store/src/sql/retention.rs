@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use sqlx::AssertSqlSafe;
 use time::{Duration, OffsetDateTime};
 
-use super::{SqlStore, micros, stored};
-use crate::StoreError;
+use super::{SqlStore, audit, micros, now, stored};
 use crate::database::Session;
+use crate::{AuditEntry, StoreError};
 
 const PRUNE: &str = "take back what is old";
 
@@ -35,11 +36,12 @@ pub struct Pruned {
 
 impl SqlStore {
     /// Takes back the oldest revisions and audit records, all or nothing; a control plane may run
-    /// on the store meanwhile.
+    /// on the store meanwhile. What is gone is put on the audit trail as the deed of `by`: a record
+    /// for the revisions, one for each module, and one for the records.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn prune(&self, keep: Retention) -> Result<Pruned, StoreError> {
+    pub async fn prune(&self, keep: Retention, by: &AuditEntry) -> Result<Pruned, StoreError> {
         let mut session = self.write(PRUNE).await?;
         session.take_its_time().await?;
         let mut pruned = Pruned {
@@ -49,38 +51,93 @@ impl SqlStore {
         };
         if let Some(revisions) = keep.revisions {
             let deletable = DeletableRevisions::within(&mut session).await?;
-            pruned.revisions = session
-                .execute(
-                    "DELETE FROM revision WHERE number <= \
-                     (SELECT max(number) FROM revision) - $1 \
-                     AND number < (SELECT max(number) FROM revision) \
-                     AND NOT EXISTS (SELECT 1 FROM accepted \
-                     WHERE accepted.revision <= revision.number) \
-                     AND number NOT IN (SELECT revision FROM rollout)",
-                    &[stored(revisions).into()],
-                )
+            pruned.revisions = OLD_REVISIONS
+                .prune(&mut session, by, stored(revisions))
                 .await?;
             deletable.end(&mut session).await?;
-            pruned.module_files = prune_modules(&mut session).await?;
+            pruned.module_files = prune_modules(&mut session, by).await?;
         }
         if let Some(days) = keep.audit_days {
             let oldest = OffsetDateTime::now_utc() - Duration::days(days.into());
-            pruned.audit_records = session
-                .execute(
-                    "DELETE FROM audit WHERE at < $1 \
-                     AND sequence < (SELECT max(sequence) FROM audit)",
-                    &[micros(oldest).into()],
-                )
-                .await?;
+            pruned.audit_records = OLD_RECORDS.prune(&mut session, by, micros(oldest)).await?;
         }
         session.commit().await?;
         Ok(pruned)
     }
 }
 
+/// The rows of a table that are taken back for their age.
+struct OldRows {
+    /// The kind of resource that they are, as operators call it.
+    kind: &'static str,
+    table: &'static str,
+    /// The column by which they are numbered.
+    place: &'static str,
+    /// Which of them are old, by a number that the operator says.
+    are_old: &'static str,
+}
+
+const OLD_REVISIONS: OldRows = OldRows {
+    kind: "versions",
+    table: "revision",
+    place: "number",
+    are_old: "number <= (SELECT max(number) FROM revision) - $1 \
+              AND number < (SELECT max(number) FROM revision) \
+              AND NOT EXISTS (SELECT 1 FROM accepted \
+              WHERE accepted.revision <= revision.number) \
+              AND number NOT IN (SELECT revision FROM rollout)",
+};
+
+const OLD_RECORDS: OldRows = OldRows {
+    kind: "audit",
+    table: "audit",
+    place: "sequence",
+    are_old: "at < $1 AND sequence < (SELECT max(sequence) FROM audit)",
+};
+
+impl OldRows {
+    /// Takes them back, and puts on record up to which place they are gone. Tells how many.
+    async fn prune(
+        &self,
+        session: &mut Session,
+        by: &AuditEntry,
+        limit: i64,
+    ) -> Result<u64, StoreError> {
+        let Self {
+            kind,
+            table,
+            place,
+            are_old,
+        } = self;
+        let last = format!("SELECT max({place}) AS last FROM {table} WHERE {are_old}");
+        let last = session.row(AssertSqlSafe(last), &[limit.into()]).await?;
+        let last = last.map(|row| row.optional_number("last")).transpose()?;
+        let Some(last) = last.flatten() else {
+            return Ok(0);
+        };
+        let delete = format!("DELETE FROM {table} WHERE {are_old}");
+        let gone = session
+            .execute(AssertSqlSafe(delete), &[limit.into()])
+            .await?;
+        record(session, by, &format!("{kind} up to {last}")).await?;
+        Ok(gone)
+    }
+}
+
+/// Puts on record what is gone.
+async fn record(session: &mut Session, by: &AuditEntry, gone: &str) -> Result<(), StoreError> {
+    let entry = AuditEntry {
+        what: format!("{} {gone}", by.what),
+        ..by.clone()
+    };
+    let (_, at) = now();
+    audit::insert(session, &entry, at).await?;
+    Ok(())
+}
+
 /// Takes back the uploaded modules that no revision names. A hash is found in a document as the
 /// text that it is; its meaning there is not for the store to know.
-async fn prune_modules(session: &mut Session) -> Result<Vec<PathBuf>, StoreError> {
+async fn prune_modules(session: &mut Session, by: &AuditEntry) -> Result<Vec<PathBuf>, StoreError> {
     let fresh = OffsetDateTime::now_utc() - Duration::days(1);
     let unnamed = session
         .rows(
@@ -99,6 +156,7 @@ async fn prune_modules(session: &mut Session) -> Result<Vec<PathBuf>, StoreError
         session
             .execute("DELETE FROM module WHERE sha256 = $1", &[(&sha256).into()])
             .await?;
+        record(session, by, &format!("modules sha256:{sha256}")).await?;
         files.push(PathBuf::from(module.text("path")?));
     }
     Ok(files)

@@ -9,7 +9,7 @@ use store::{
 use time::OffsetDateTime;
 
 use crate::places::Place;
-use crate::samples::{accepted, append, by, resource};
+use crate::samples::{accepted, append, by, deed, resource};
 
 on_each_database!(
     it_keeps_the_last_three_accepted_generations_and_no_content_beyond_them,
@@ -86,7 +86,10 @@ async fn it_remembers_each_accepted_revision_also_where_two_are_one_generation(p
         audit_days: None,
     };
     store.remove_accepted("c").await.expect("removed");
-    store.prune(pruned).await.expect("pruned");
+    store
+        .prune(pruned, &deed("portcullis store prune"))
+        .await
+        .expect("pruned");
     assert_eq!((before(9).await, before(6).await), (Some(6), None));
 }
 

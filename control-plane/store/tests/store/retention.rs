@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use store::{
-    AppendError, ConfigStore, Module, NewRevision, Pruned, Retention, RevisionNumber, StoredRollout,
+    AppendError, AuditEntry, AuditFilter, ConfigStore, Module, NewRevision, Pruned, Retention,
+    RevisionNumber, SqlStore, StoredRollout,
 };
 
 use crate::places::Place;
@@ -18,6 +19,23 @@ on_each_database!(
     it_takes_back_uploaded_modules_that_no_revision_names,
 );
 
+fn pruning() -> AuditEntry {
+    deed("portcullis store prune")
+}
+
+/// What is on record of what was pruned, the newest first.
+async fn pruned_on_record(store: &SqlStore, kind: Option<&str>) -> Vec<String> {
+    let of_pruning = AuditFilter {
+        what: Some(pruning().what),
+        who: Some(pruning().who),
+        kind: kind.map(str::to_owned),
+        ..AuditFilter::default()
+    };
+    let found = store.find_audit(&of_pruning, None, 9).await.expect("read");
+    let found = found.into_iter().map(|record| record.entry.what);
+    found.collect()
+}
+
 async fn it_keeps_the_newest_revisions_and_those_that_are_needed(place: Place) {
     let store = place.open().await;
     append(&store, 9).await;
@@ -26,10 +44,10 @@ async fn it_keeps_the_newest_revisions_and_those_that_are_needed(place: Place) {
         revisions: Some(revisions),
         audit_days: None,
     };
-    let pruned = store.prune(keep(7)).await.expect("pruned");
+    let pruned = store.prune(keep(7), &pruning()).await.expect("pruned");
     assert_eq!(pruned.revisions, 2);
     assert_eq!(revisions(&store).await, [9, 8, 7, 6, 5, 4, 3]);
-    store.prune(keep(2)).await.expect("pruned");
+    store.prune(keep(2), &pruning()).await.expect("pruned");
     assert_eq!(revisions(&store).await, [9, 8, 7, 6, 5, 4]);
     store.remove_accepted("g").await.expect("removed");
     let shown = StoredRollout {
@@ -37,8 +55,12 @@ async fn it_keeps_the_newest_revisions_and_those_that_are_needed(place: Place) {
         ..rollout("r", 0)
     };
     store.put_rollout(&shown).await.expect("put");
-    store.prune(keep(0)).await.expect("pruned");
+    store.prune(keep(0), &pruning()).await.expect("pruned");
     assert_eq!(revisions(&store).await, [9, 7]);
+    assert_eq!(
+        pruned_on_record(&store, None).await,
+        [8, 3, 2].map(|last| format!("portcullis store prune versions up to {last}"))
+    );
     place
         .execute("DELETE FROM revision")
         .await
@@ -54,24 +76,32 @@ async fn it_takes_back_audit_records_of_a_certain_age(place: Place) {
         revisions: None,
         audit_days: Some(30),
     };
-    let pruned = store.prune(keep).await.expect("pruned");
+    let pruned = store.prune(keep, &pruning()).await.expect("pruned");
     assert_eq!(pruned.audit_records, 2);
     let audit = store.audit(None, u32::MAX).await.expect("read");
     let kept: Vec<u64> = audit.iter().map(|record| record.sequence).collect();
-    assert_eq!(kept, [4, 3]);
+    assert_eq!(kept, [5, 4, 3]);
+    assert_eq!(
+        pruned_on_record(&store, None).await,
+        ["portcullis store prune audit up to 2"]
+    );
     assert_eq!(revisions(&store).await.len(), 4);
 }
 
 async fn it_takes_back_nothing_that_is_not_named(place: Place) {
     let store = place.open().await;
     append(&store, 3).await;
-    let pruned = store.prune(Retention::default()).await.expect("pruned");
+    let pruned = store
+        .prune(Retention::default(), &pruning())
+        .await
+        .expect("pruned");
     let nothing = Pruned {
         revisions: 0,
         audit_records: 0,
         module_files: Vec::new(),
     };
     assert_eq!(pruned, nothing);
+    assert_eq!(pruned_on_record(&store, None).await, [""; 0]);
     assert_eq!(revisions(&store).await.len(), 3);
 }
 
@@ -109,8 +139,10 @@ async fn it_takes_back_uploaded_modules_that_no_revision_names(place: Place) {
         revisions: Some(9),
         audit_days: None,
     };
-    let pruned = store.prune(keep).await.expect("pruned");
+    let pruned = store.prune(keep, &pruning()).await.expect("pruned");
     assert_eq!(pruned.module_files, [PathBuf::from("/modules/a.wasm")]);
+    let of_a = format!("portcullis store prune modules sha256:{}", "a".repeat(64));
+    assert_eq!(pruned_on_record(&store, Some("modules")).await, [of_a]);
     let left = store.modules().await.expect("read");
     let left: Vec<&str> = left.iter().map(|module| &module.sha256[..1]).collect();
     assert_eq!(left, ["b", "c", "e", "d"]);
@@ -149,11 +181,11 @@ async fn it_takes_back_uploaded_modules_that_no_revision_names(place: Place) {
     assert!(!remove().await);
     // What was not there was not taken back either.
     assert_eq!(store.audit(None, 1).await.expect("read"), newest);
-    let of_modules = store::AuditFilter {
+    let of_modules = AuditFilter {
         kind: Some("modules".to_owned()),
-        ..store::AuditFilter::default()
+        ..AuditFilter::default()
     };
     let of_modules = store.find_audit(&of_modules, None, 9).await.expect("read");
-    assert_eq!(of_modules.len(), 5);
+    assert_eq!(of_modules.len(), 6);
     assert_eq!(content("b").await.expect("read"), None);
 }
