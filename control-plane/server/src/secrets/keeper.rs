@@ -11,7 +11,7 @@ use xds::{Publisher, Resource, SecretTable, VersionKey};
 
 use super::material::Material;
 use super::message::message;
-use super::reading::{self, Fault, Marks};
+use super::reading::{self, Fault, Marks, Unread};
 use super::source::{Brought, SYSTEM_AUTHORITIES, Source};
 pub use status::{SecretState, SecretStatus};
 
@@ -206,7 +206,7 @@ impl SecretKeeper {
     async fn look_at(&self, resource_name: &str, source: &Source) -> bool {
         let marks = match reading::marks(resource_name, source).await {
             Ok(marks) => marks,
-            Err(error) => return self.note(resource_name, None, Fault::of_reading(&error)),
+            Err(Unread(fault)) => return self.note(resource_name, None, fault),
         };
         {
             let mut kept = self.kept();
@@ -231,7 +231,7 @@ impl SecretKeeper {
         let found = match reading::read(resource_name, source).await {
             Ok((_, Ok(material))) => self.usable(resource_name, material),
             Ok((_, Err(fault))) => return self.note(resource_name, Some(marks), fault),
-            Err(error) => return self.note(resource_name, None, Fault::of_reading(&error)),
+            Err(Unread(fault)) => return self.note(resource_name, None, fault),
         };
         let mut all = self.kept();
         let Some(kept) = all.get_mut(resource_name) else {
@@ -318,7 +318,7 @@ impl SecretKeeper {
     async fn take_up(&self, resource_name: &str, source: Source) -> Kept {
         let (read, found) = match reading::read(resource_name, &source).await {
             Ok((marks, found)) => (Some(marks), found),
-            Err(error) => (None, Err(Fault::of_reading(&error))),
+            Err(Unread(fault)) => (None, Err(fault)),
         };
         let found = found.map(|material| self.usable(resource_name, material));
         let fault = found.as_ref().err().cloned();

@@ -11,7 +11,7 @@ use tokio_rustls::rustls::RootCertStore;
 use super::files::{self, FileMark};
 use super::in_time::{NotRead, aside, in_time, may_wait};
 use super::material::{Material, Unusable, as_pem, out_of_time_after_the_first};
-use super::source::{Source, places};
+use super::source::{Part, Source, parts};
 
 /// Why a secret cannot be used, and which part of the reference is to blame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,13 +21,33 @@ pub(super) struct Fault {
     pub(super) reason: String,
 }
 
-impl Fault {
-    /// The fault of files that were not read at all.
-    pub(super) fn of_reading(error: &NotRead) -> Self {
-        Self {
+/// Why the files of a secret were not read at all: one of them did not answer, or it was not its
+/// turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unread(pub(super) Fault);
+
+impl Unread {
+    /// The part is to blame, and no other one.
+    fn part(part: &Part<'_>, error: &NotRead) -> Self {
+        let at = part.at.clone();
+        Self(match part.place {
+            Whereabouts::File(path) => Fault {
+                at,
+                reason: format!("`{}`: {error}", path.as_str()),
+            },
+            Whereabouts::Variable(_) => Fault {
+                at,
+                reason: error.to_string(),
+            },
+        })
+    }
+
+    /// No part of it is to blame.
+    fn whole(error: &NotRead) -> Self {
+        Self(Fault {
             at: String::new(),
             reason: error.to_string(),
-        }
+        })
     }
 }
 
@@ -42,18 +62,19 @@ type Found = Result<Vec<u8>, String>;
 ///
 /// # Errors
 /// When a file did not answer.
-pub(super) async fn marks(resource_name: &str, source: &Source) -> Result<Marks, NotRead> {
+pub(super) async fn marks(resource_name: &str, source: &Source) -> Result<Marks, Unread> {
     let Source::Named(_, reference) = source else {
-        return aside(resource_name, marks_of_the_system).await;
+        let marks = aside(resource_name, marks_of_the_system).await;
+        return marks.map_err(|error| Unread::whole(&error));
     };
-    let files = places(reference)
-        .into_iter()
-        .filter_map(|place| match place {
-            Whereabouts::File(path) => Some(path),
-            Whereabouts::Variable(_) => None,
-        });
-    let marks = files.map(|path| of_file(resource_name, path, |path| FileMark::of(path).ok()));
-    try_join_all(marks).await
+    let marks = parts(reference).into_iter().map(async |part| {
+        let Whereabouts::File(path) = part.place else {
+            return Ok(None);
+        };
+        let mark = of_file(resource_name, path, |path| FileMark::of(path).ok()).await;
+        mark.map(Some).map_err(|error| Unread::part(&part, &error))
+    });
+    Ok(try_join_all(marks).await?.into_iter().flatten().collect())
 }
 
 /// Reads and checks a secret, wherever it comes from; `resource_name` is its name at the Envoys.
@@ -64,17 +85,21 @@ pub(super) async fn marks(resource_name: &str, source: &Source) -> Result<Marks,
 pub(super) async fn read(
     resource_name: &str,
     source: &Source,
-) -> Result<(Marks, Result<Material, Fault>), NotRead> {
+) -> Result<(Marks, Result<Material, Fault>), Unread> {
     let Source::Named(_, reference) = source else {
         let read = || (marks_of_the_system(), system_authorities());
-        return aside(resource_name, read).await;
+        let read = aside(resource_name, read).await;
+        return read.map_err(|error| Unread::whole(&error));
     };
     // Each file by itself: one on a file system that is dead takes no place of one on another.
-    let places = places(reference).into_iter();
-    let found = try_join_all(places.map(|place| read_place(resource_name, place))).await?;
-    let (marks, found): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    let found = parts(reference).into_iter().map(async |part| {
+        let found = read_place(resource_name, part.place).await;
+        found.map_err(|error| Unread::part(&part, &error))
+    });
+    let (marks, found): (Vec<_>, Vec<_>) = try_join_all(found).await?.into_iter().unzip();
     let reference = reference.clone();
-    let material = aside(resource_name, move || material_of(&reference, found)).await?;
+    let material = aside(resource_name, move || material_of(&reference, found)).await;
+    let material = material.map_err(|error| Unread::whole(&error))?;
     Ok((marks.into_iter().flatten().collect(), material))
 }
 
@@ -127,43 +152,39 @@ fn system_authorities() -> Result<Material, Fault> {
     })
 }
 
-/// Checks a secret, of whose [`places`] this was found.
+/// Checks a secret, of whose [`parts`] this was found.
 fn material_of(secret: &Secret, found: Vec<Found>) -> Result<Material, Fault> {
-    let mut found = found.into_iter();
-    let mut read = |at: &str| {
-        let found = found.next().expect("each place was looked at");
-        found.map_err(|reason| Fault {
-            at: at.to_owned(),
-            reason,
-        })
-    };
-    match secret.parts() {
-        Some(SecretParts::Credential(place)) => {
-            let at = field(place, "");
-            checked(&at, place, Material::credential(&read(&at)?))
+    let parts = parts(secret);
+    let mut read = Vec::new();
+    for (Part { at, .. }, found) in parts.iter().zip(found) {
+        let at = at.clone();
+        read.push(found.map_err(|reason| Fault { at, reason })?);
+    }
+    let mut read = read.into_iter();
+    let mut next = || read.next().expect("each part was looked at");
+    match (secret.parts(), parts.as_slice()) {
+        (Some(SecretParts::Credential(_)), [Part { at, place }]) => {
+            checked(at, *place, Material::credential(&next()))
         }
-        Some(SecretParts::Authorities(place)) => {
-            let at = field(place, "/authorities");
-            checked(&at, place, Material::authorities(read(&at)?))
+        (Some(SecretParts::Authorities(_)), [Part { at, place }]) => {
+            checked(at, *place, Material::authorities(next()))
         }
-        Some(SecretParts::Certificate { certificate, key }) => {
-            let at_key = field(key, "/key");
-            let at = field(certificate, "/certificate");
-            let (chain, secret) = (read(&at)?, read(&at_key)?);
+        (Some(SecretParts::Certificate { certificate, key }), [Part { at, .. }, of_key]) => {
+            let (chain, secret) = (next(), next());
             match Material::certificate(&chain, secret) {
                 Err(
                     reason @ (Unusable::NoKey | Unusable::OtherKey | Unusable::OtherCertificate),
-                ) => checked(&at_key, key, Err(reason)),
+                ) => checked(&of_key.at, key, Err(reason)),
                 outcome => {
                     let out_of_time = out_of_time_after_the_first(&chain);
                     if outcome.is_ok() && !out_of_time.is_empty() {
                         warn_of_signers(certificate, &out_of_time);
                     }
-                    checked(&at, certificate, outcome)
+                    checked(at, certificate, outcome)
                 }
             }
         }
-        None => Err(Fault {
+        _ => Err(Fault {
             at: String::new(),
             reason: "it says of no one place where it is found".to_owned(),
         }),
@@ -182,13 +203,6 @@ fn warn_of_signers(place: Whereabouts<'_>, out_of_time: &[usize]) {
         "its own certificate is valid and is taken; those after it at these places are not valid \
          now, and clients may refuse it: renew them"
     );
-}
-
-fn field(place: Whereabouts<'_>, part: &str) -> String {
-    match place {
-        Whereabouts::Variable(_) => format!("{part}/env"),
-        Whereabouts::File(_) => format!("{part}/file"),
-    }
 }
 
 fn value_of(variable: &VariableName) -> Found {

@@ -37,19 +37,43 @@ impl Source {
     pub(super) fn may_change(&self) -> bool {
         match self {
             Self::Named(_, reference) => {
-                let mut places = places(reference).into_iter();
-                places.any(|place| matches!(place, Whereabouts::File(_)))
+                let mut parts = parts(reference).into_iter();
+                parts.any(|part| matches!(part.place, Whereabouts::File(_)))
             }
             Self::System => true,
         }
     }
 }
 
-/// The places of a secret's parts: of a certificate its own and then that of its key.
-pub(super) fn places(secret: &Secret) -> Vec<Whereabouts<'_>> {
+/// A part of a secret: where it is, and the field of the reference that says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part<'a> {
+    /// The field, as a JSON Pointer into the reference.
+    pub(super) at: String,
+    pub(super) place: Whereabouts<'a>,
+}
+
+impl<'a> Part<'a> {
+    fn of(name: &str, place: Whereabouts<'a>) -> Self {
+        let field = match place {
+            Whereabouts::Variable(_) => "env",
+            Whereabouts::File(_) => "file",
+        };
+        Self {
+            at: format!("{name}/{field}"),
+            place,
+        }
+    }
+}
+
+/// The parts of a secret: of a certificate its own and then its key.
+pub(super) fn parts(secret: &Secret) -> Vec<Part<'_>> {
     match secret.parts() {
-        Some(SecretParts::Credential(place) | SecretParts::Authorities(place)) => vec![place],
-        Some(SecretParts::Certificate { certificate, key }) => vec![certificate, key],
+        Some(SecretParts::Credential(place)) => vec![Part::of("", place)],
+        Some(SecretParts::Authorities(place)) => vec![Part::of("/authorities", place)],
+        Some(SecretParts::Certificate { certificate, key }) => {
+            vec![Part::of("/certificate", certificate), Part::of("/key", key)]
+        }
         None => Vec::new(),
     }
 }

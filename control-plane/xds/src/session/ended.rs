@@ -61,7 +61,9 @@ fn bytes_of_memory(memory: &TypeMemory) -> usize {
     let good = memory.good.iter();
     let good = good.map(|(name, good)| name_cost(name) + good.content().len());
     let fetches = memory.fetches.keys().map(|name| name_cost(name));
+    let run_on = memory.run_on.keys().map(|name| name_cost(name));
     rejections
+        .chain(run_on)
         .chain(unanswered)
         .chain(good)
         .chain(fetches)

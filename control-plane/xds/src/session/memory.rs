@@ -32,6 +32,9 @@ pub(crate) enum Process {
 pub(crate) struct TypeMemory {
     /// Rejected versions by name, with no other content acknowledged for the name since.
     pub(crate) rejections: BTreeMap<Arc<str>, Rejection>,
+    /// The versions that the Envoy acknowledged last of those names, and so runs on with. An Envoy
+    /// of the state-of-the-world protocol does not say so itself.
+    pub(crate) run_on: BTreeMap<Arc<str>, Version>,
     /// Versions that were sent and not answered, by name.
     pub(crate) unanswered: BTreeMap<Arc<str>, Version>,
     /// The last acknowledged extension configurations by name.

@@ -8,6 +8,7 @@ use rcgen::generate_simple_self_signed;
 use tempfile::TempDir;
 use xds::Version;
 
+use super::super::in_time::in_time;
 use super::*;
 
 struct Keeping {
@@ -134,6 +135,28 @@ async fn it_blames_the_part_that_is_at_fault_without_showing_it() {
     assert_eq!(path, "/secrets/own/certificate/file");
     assert!(reason.contains("holds no certificate"), "{reason}");
     assert!(!reason.contains("swordfish"), "{reason}");
+}
+
+#[tokio::test]
+async fn it_blames_the_part_whose_file_does_not_answer_and_no_other_one() {
+    let keeping = Keeping::new();
+    let (chain, key) = pair();
+    keeping.write("own.pem", &chain);
+    keeping.write("own.key", &key);
+    let document = keeping.document(PAIR);
+    let (name, reference) = document.secrets.first_key_value().unwrap();
+    let resource = reference.resource_name(name);
+    let key = keeping.path("own.key");
+    let reads = format!("{resource} {}", key.display());
+    let (_answer, hanging) = std::sync::mpsc::channel::<()>();
+    let mut hangs = Box::pin(in_time(&reads, &key, move |_| hanging.recv().is_ok()));
+    assert!(futures::poll!(&mut hangs).is_pending());
+    let expected = format!("`{}`: it was not read within", key.display());
+    let [(path, reason)] = &keeping.problems(&document).await[..] else {
+        panic!("one problem");
+    };
+    assert_eq!(path, "/secrets/own/key/file");
+    assert!(reason.starts_with(&expected), "{reason}");
 }
 
 #[tokio::test]

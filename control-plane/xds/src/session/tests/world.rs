@@ -10,10 +10,11 @@ use super::{ACK_DEADLINE, NOTHING, shortcuts};
 use crate::{
     DeliveryState::{self, Acked, Rejected, Sent, Unknown},
     NodeAnswer,
-    ResourceType::{self, Cluster, Endpoints, ExtensionConfig, Listener, Route},
+    ResourceType::{self, Cluster, Endpoints, ExtensionConfig, Listener, Route, Secret},
     Snapshot, Version,
     fixtures::{
-        cluster, eds_cluster, endpoints, extension, large_cluster, listener, route, snapshot,
+        cluster, eds_cluster, endpoints, extension, large_cluster, listener, route, secret,
+        snapshot, tls_cluster,
     },
     session::{Answer, DeltaResponse, Memory, Process, Session, StreamId, WorldRequest},
 };

@@ -65,3 +65,40 @@ fn it_does_not_believe_bytes_that_were_rejected_and_are_acknowledged_after_a_rec
     assert_eq!(same.ask(ExtensionConfig, &["e"]), NOTHING);
     assert_eq!(same.state(ExtensionConfig, "e"), rejected("garbage"));
 }
+
+/// An Envoy of this variant says which set it has accepted, and not which secrets it runs on with.
+#[test]
+fn it_knows_after_a_reconnect_that_a_renewed_secret_was_rejected_and_an_earlier_one_taken() {
+    let of = |content: &str| {
+        let tls = [tls_cluster("c", "s"), secret("s", content)];
+        snapshot("1", tls)
+    };
+    let started = || {
+        let mut peer = Peer::started(&of("one"));
+        peer.ack(Cluster);
+        peer.ack(Listener);
+        peer.ask(Secret, &["s"]);
+        peer
+    };
+    let mut before = started();
+    before.ack(Secret);
+    before.assign(&of("two"));
+    before.nack(Secret, "no such key");
+    assert_eq!(before.session.standing().answer, NodeAnswer::Acknowledged);
+    for _ in 0..2 {
+        before = before.reconnected();
+        before.assign(&of("two"));
+        before.ask(Cluster, &[]);
+        assert_eq!(before.ask(Secret, &["s"]), NOTHING);
+        assert_eq!(before.state(Secret, "s"), rejected("no such key"));
+        assert_eq!(before.session.standing().answer, NodeAnswer::Acknowledged);
+    }
+    // The one of an Envoy that has taken none is still missing.
+    let mut before = started();
+    before.nack(Secret, "no such key");
+    let mut again = before.reconnected();
+    again.assign(&of("one"));
+    again.ask(Cluster, &[]);
+    again.ask(Secret, &["s"]);
+    assert_eq!(again.session.standing().answer, NodeAnswer::Waiting);
+}
