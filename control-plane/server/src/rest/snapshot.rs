@@ -36,8 +36,9 @@ pub(super) struct Wanted {
     /// The name of a generation, or the beginning of it: the one that is desired or tried, or one
     /// of those that Envoys accepted last.
     generation: Option<String>,
-    /// The number of a revision: what it would give Envoys today, with the lists and the module of
-    /// today.
+    /// The number of a revision: what Envoys are given or have accepted of it, as it is, also while
+    /// it goes in waves; of one that is not in hand, what it would give them today, with the lists
+    /// and the module of today.
     revision: Option<u64>,
 }
 
@@ -129,6 +130,11 @@ async fn of_revision(
     number: u64,
     page: &Page,
 ) -> Result<EnvoySnapshot, Problem> {
+    let in_hand = known(gateway);
+    let mut in_hand = in_hand.iter();
+    if let Some(built) = in_hand.find(|built| built.revision.0 == number) {
+        return shown(gateway, built, &built.snapshot, page);
+    }
     let revision = versions::stored(gateway, number).await?;
     let number = revision.summary.number;
     let document = aside::run(move || rollback::document_of(&revision)).await?;

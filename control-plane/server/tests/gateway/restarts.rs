@@ -98,6 +98,15 @@ async fn it_goes_on_with_the_bytes_that_envoys_were_given_whatever_it_would_writ
         (&theirs, &json!(2))
     );
     until(|| async { fleet.having(&theirs).await == [canary.clone()].into() }).await;
+    for query in [
+        "revision=2".to_owned(),
+        format!("generation={theirs}").replace('"', ""),
+    ] {
+        let path = format!("/api/v1/config/snapshot?{query}");
+        let shown = fleet.control_plane.get(&path).await;
+        assert_eq!(shown.json["generation"], theirs, "{query}");
+        assert!(shown.text.contains("another version"), "{query}");
+    }
     fleet.clock.advance(SOAK);
     fleet.until("soaking", 2).await;
     assert_eq!(fleet.having(&theirs).await, all());
