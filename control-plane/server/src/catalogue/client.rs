@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::era::Era;
 use super::list_error::ListError;
+use super::listing::LIST_WITHIN;
 use super::sse::EventReader;
 use super::tls::TlsError;
 use super::way::Way;
@@ -40,6 +41,8 @@ pub struct CatalogueClient {
     pub(super) secrets: Option<Arc<SecretKeeper>>,
     /// How the server in hand is reached.
     pub(super) way: Arc<Way>,
+    /// How long one endpoint may take for its whole list.
+    pub(super) list_within: Duration,
 }
 
 /// A reply longer than this is not a list of tools.
@@ -79,6 +82,7 @@ impl CatalogueClient {
             http,
             secrets: None,
             way: Arc::default(),
+            list_within: LIST_WITHIN,
         })
     }
 

@@ -1,5 +1,7 @@
 //! Why a server does not list its tools, in words that say what to look at.
 
+use std::time::Duration;
+
 use gateway_document::SecretName;
 use http::StatusCode;
 use thiserror::Error;
@@ -24,6 +26,18 @@ pub enum ListError {
         url: String,
         /// The fault of the connection.
         source: TlsError,
+    },
+    /// Its answers come, and its list does not come to an end.
+    #[error(
+        "`{url}` did not list all of its tools within {} s; look why the server is slow, or have \
+         it list them in fewer pages",
+        within.as_secs()
+    )]
+    Slow {
+        /// The URL that answers.
+        url: String,
+        /// The time that it had.
+        within: Duration,
     },
     /// A secret that has to be shown or believed cannot be used.
     #[error(

@@ -1,0 +1,53 @@
+//! Servers that answer each question in time, and never come to the end of their lists.
+
+use axum::extract::State;
+use axum::routing::post;
+use axum::{Json, Router};
+use gateway_document::{Format, parse};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::*;
+
+/// A server whose list is one page, or one page more for ever; gives its URL.
+async fn serve(servers: &mut JoinSet<()>, is_endless: bool) -> String {
+    async fn page(State(is_endless): State<bool>) -> Json<Value> {
+        let mut result = json!({"tools": []});
+        if is_endless {
+            result["nextCursor"] = json!("more");
+            // A thousand pages take far longer than the client is given below.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Json(json!({"jsonrpc": "2.0", "id": 1, "result": result}))
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let router = Router::new().route("/mcp", post(page));
+    let router = router.with_state(is_endless);
+    servers.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    url
+}
+
+fn server_at(endpoints: &[&str]) -> Server {
+    let endpoints = endpoints.join(", ");
+    let text = format!("servers: {{s: {{protocol: '2026-07-28', endpoints: [{endpoints}]}}}}");
+    let document = parse(&text, Format::Yaml).unwrap();
+    document.servers.into_values().next().unwrap()
+}
+
+#[tokio::test]
+async fn it_gives_up_a_list_without_an_end_and_asks_the_next_endpoint() {
+    let mut servers = JoinSet::new();
+    let endless = serve(&mut servers, true).await;
+    let sound = serve(&mut servers, false).await;
+    let mut client = CatalogueClient::new().unwrap();
+    assert_eq!(client.list_within, LIST_WITHIN);
+    client.list_within = Duration::from_millis(1_500);
+    let error = client.list(&server_at(&[&endless])).await.unwrap_err();
+    let within = format!("`{endless}` did not list all of its tools within 1 s;");
+    assert!(error.to_string().starts_with(&within), "{error}");
+    // Long enough for an answer on a machine that has much else to do.
+    client.list_within = Duration::from_secs(5);
+    let server = server_at(&[&endless, &sound]);
+    assert_eq!(client.list(&server).await.unwrap().endpoint, sound);
+}
