@@ -87,6 +87,27 @@ impl Follower {
         let found = tokio::time::timeout(PATIENCE, found).await;
         found.unwrap_or_else(|_| panic!("no {kind} among {seen:?}"))
     }
+
+    /// The next events that say so of the server and of its endpoint, in whatever order they come.
+    async fn until_server_and_endpoint(&mut self, state: &str) -> (Sent, Sent) {
+        let (mut server, mut endpoint) = (None, None);
+        let both = async {
+            while server.is_none() || endpoint.is_none() {
+                let sent = self.next().await.expect("the stream goes on");
+                if sent.data["state"] == state {
+                    match &*sent.kind {
+                        "server" => server = Some(sent),
+                        "endpoint" => endpoint = Some(sent),
+                        _ => {}
+                    }
+                }
+            }
+        };
+        let _ = tokio::time::timeout(PATIENCE, both).await;
+        server
+            .zip(endpoint)
+            .unwrap_or_else(|| panic!("not both are {state}"))
+    }
 }
 
 #[tokio::test]
@@ -185,19 +206,11 @@ async fn it_tells_of_a_server_that_answers_again() {
     let mut follower = Follower::start(&control_plane, None).await;
     control_plane.until_offered("data", &["a"]).await;
     server.fail(true);
-    follower
-        .until("endpoint", |data| data["state"] == "down")
-        .await;
-    follower
-        .until("server", |data| data["state"] == "down")
-        .await;
+    follower.until_server_and_endpoint("down").await;
     server.fail(false);
-    let endpoint = follower
-        .until("endpoint", |data| data["state"] == "up")
-        .await;
+    let (up, endpoint) = follower.until_server_and_endpoint("up").await;
     assert_eq!(endpoint.data["server"], "data");
     assert_eq!(endpoint.data["endpoint"], server.url());
-    let up = follower.until("server", |data| data["state"] == "up").await;
     assert_eq!(
         (&up.data["server"], &up.data["reason"]),
         (&"data".into(), &Value::Null)
