@@ -16,11 +16,20 @@ def call(case: dict) -> dict:
     """The question that a case asks."""
     asked = {"endpoint": case.get("endpoint", "/mcp")}
     asked |= {field: case[field] for field in FIELDS if field in case}
+    if "method" in case:
+        asked |= item(case.get("params", {}))
     if "arguments_raw" in case:
         asked["arguments"] = case["arguments_raw"]
     elif "arguments" in case:
         asked["arguments"] = written(case["arguments"])
     return asked
+
+
+def item(params: dict) -> dict:
+    """The prompt or resource that a message names."""
+    named = {"name": "prompt", "uri": "uri"}
+    found = {**params, **params.get("ref", {})}
+    return {field: found[key] for key, field in named.items() if key in found}
 
 
 def fault(found: dict, expect: dict) -> str | None:

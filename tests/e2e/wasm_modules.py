@@ -44,7 +44,7 @@ def that_never_ends() -> bytes:
 
 
 def as_own_filter(module: bytes) -> bytes:
-    manifest = {"name": "mcp-filter", "version": "0.0.0", "wire_form": 2}
+    manifest = {"name": "mcp-filter", "version": "0.0.0", "wire_form": 3}
     return module + section(0, text("portcullis.module") + encoded(manifest))
 
 

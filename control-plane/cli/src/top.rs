@@ -94,7 +94,7 @@ fn rows(traffic: &Value) -> Table {
             Some(_) => Tone::Waiting,
         };
         table.push([
-            text(&tool["tool"]).into(),
+            name(tool).into(),
             text(&tool["server"]).into(),
             calls.into(),
             recently.into(),
@@ -148,6 +148,14 @@ fn rows(traffic: &Value) -> Table {
         ]);
     }
     table
+}
+
+/// The name of a tool, or the kind of all items of which the row tells.
+fn name(tool: &Value) -> String {
+    match tool["kind"].as_str() {
+        Some(kind) => format!("every {kind} with a rule"),
+        None => text(&tool["tool"]),
+    }
 }
 
 /// Why calls of a tool were refused, and how many passed only because validation is in shadow.

@@ -3,7 +3,7 @@
 //! An Envoy whose bootstrap has the statistics sink `envoy.stat_sinks.metrics_service` sends all
 //! its statistics every few seconds. Of these, the few are kept that the control plane works with:
 //! requests and failures of each listener, requests, failures and times of each server, what the
-//! filter counts for each tool, and which configuration it says is in force.
+//! filter counts for each tool and kind of item, and which configuration it says is in force.
 //!
 //! - [`ReportsServer`]: the gRPC service, for whoever serves it beside others;
 //! - [`Reports`]: what was reported, of each Envoy ([`EnvoyNumbers`]) and of all of them together
@@ -25,6 +25,7 @@
 //!     listeners: ["mcp".to_owned()].into(),
 //!     servers: ["data".to_owned()].into(),
 //!     tools: [("data".to_owned(), "query".to_owned())].into(),
+//!     owners: ["data".to_owned()].into(),
 //! });
 //! let traffic = reports.traffic();
 //! assert_eq!((traffic.tools[0].tool.as_str(), traffic.tools[0].calls.total), ("query", 0));

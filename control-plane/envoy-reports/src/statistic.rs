@@ -5,7 +5,7 @@ use policy_engine::statistics::{CALLS, CONFIGURATION, PREFIX, REFUSALS, SHADOWED
 /// A statistic that is kept, and what it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Statistic<'a> {
-    /// Calls of a tool; the tool by its labels, as in what follows.
+    /// Calls of a tool, or of a server's items of another kind; by its labels, as in what follows.
     Calls(&'a str),
     /// Refusals of a tool, and their reason.
     Refusals(&'a str, &'a str),
@@ -83,6 +83,10 @@ mod tests {
             (
                 "wasmcustom.portcullis_calls.server.data.tool.a%2eb",
                 Some(Statistic::Calls("server.data.tool.a%2eb")),
+            ),
+            (
+                "wasmcustom.portcullis_calls.server.data.kind.prompt",
+                Some(Statistic::Calls("server.data.kind.prompt")),
             ),
             (
                 "wasmcustom.portcullis_refusals.server.none.tool.none.reason.unknown_tool",

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use policy_engine::statistics::{NO_TOOL, OTHER_TOOLS, listener_label, tool_labels};
+use policy_engine::ItemKind;
+use policy_engine::statistics::{NO_TOOL, OTHER_TOOLS, kind_labels, listener_label, tool_labels};
 
 use crate::minute::{Count, Counted, Slot};
 use crate::statistic::Statistic;
@@ -23,6 +24,9 @@ pub struct WatchedNames {
     pub servers: BTreeSet<String>,
     /// The tools, each as server and name.
     pub tools: BTreeSet<(String, String)>,
+    /// The servers of MCP, of whose prompts, resources and methods those are counted that rules are
+    /// about.
+    pub owners: BTreeSet<String>,
 }
 
 /// The traffic of all Envoys together.
@@ -30,19 +34,24 @@ pub struct WatchedNames {
 pub struct Traffic {
     /// How many Envoys report at present.
     pub reporting: usize,
-    /// The tools, by server and name; at last the requests that named none, and the tools for which
-    /// an Envoy had no room, both without a server.
+    /// The tools, by server and name; then of each server the other kinds of item; at last the
+    /// requests that named no tool, and the tools for which an Envoy had no room, both without a
+    /// server.
     pub tools: Vec<ToolTraffic>,
     /// The servers, by name.
     pub servers: Vec<ServerTraffic>,
 }
 
-/// The traffic of one tool.
+/// The traffic of one tool, or of all prompts, resources or other messages of a server that rules
+/// are about.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ToolTraffic {
+    /// Whether it is a tool.
+    pub kind: ItemKind,
     /// The tool's server; empty where there is none.
     pub server: String,
-    /// The name that the server gave it; `none` or `others` where there is no server.
+    /// The name that the server gave the tool, empty where it is none; `none` or `others` where
+    /// there is no server.
     pub tool: String,
     /// The calls that were decided on.
     pub calls: Count,
@@ -86,6 +95,7 @@ struct OfServer {
 
 #[derive(Debug, Default)]
 struct OfTool {
+    kind: ItemKind,
     server: String,
     tool: String,
     calls: Counted,
@@ -108,25 +118,42 @@ impl Sums {
             (name, sums)
         });
         self.servers = kept.collect();
-        let mut known: HashMap<(String, String), OfTool> = self
+        let mut known: HashMap<(ItemKind, String, String), OfTool> = self
             .tools
             .drain(..)
-            .map(|tool| ((tool.server.clone(), tool.tool.clone()), tool))
+            .map(|tool| ((tool.kind, tool.server.clone(), tool.tool.clone()), tool))
             .collect();
         self.places.clear();
         let named = names.tools.into_iter().map(|(server, tool)| {
             let labels = tool_labels(&server, &tool);
-            (labels, server, tool)
+            (labels, ItemKind::Tool, server, tool)
         });
-        let unnamed = [(NO_TOOL, "none"), (OTHER_TOOLS, "others")]
-            .map(|(labels, tool)| (labels.to_owned(), String::new(), tool.to_owned()));
-        for (labels, server, tool) in named.chain(unnamed) {
+        let owned = names.owners.iter().flat_map(|server| {
+            ItemKind::UNLISTED.map(|kind| {
+                (
+                    kind_labels(server, kind),
+                    kind,
+                    server.clone(),
+                    String::new(),
+                )
+            })
+        });
+        let unnamed = [(NO_TOOL, "none"), (OTHER_TOOLS, "others")].map(|(labels, tool)| {
+            (
+                labels.to_owned(),
+                ItemKind::Tool,
+                String::new(),
+                tool.to_owned(),
+            )
+        });
+        for (labels, kind, server, tool) in named.chain(owned).chain(unnamed) {
             self.places.insert(labels, self.tools.len());
-            let key = (server, tool);
+            let key = (kind, server, tool);
             self.tools
                 .push(known.remove(&key).unwrap_or_else(|| OfTool {
-                    server: key.0,
-                    tool: key.1,
+                    kind: key.0,
+                    server: key.1,
+                    tool: key.2,
                     ..OfTool::default()
                 }));
         }
@@ -179,6 +206,7 @@ impl Sums {
 
     pub(crate) fn traffic(&self, reporting: usize, now: Slot) -> Traffic {
         let tools = self.tools.iter().map(|tool| ToolTraffic {
+            kind: tool.kind,
             server: tool.server.clone(),
             tool: tool.tool.clone(),
             calls: tool.calls.count(now),

@@ -13,6 +13,7 @@ use envoy_types::pb::envoy::service::metrics::v3::stream_metrics_message::Identi
 use envoy_types::pb::io::prometheus::client::{
     Bucket, Counter, Gauge, Histogram, Metric, MetricFamily,
 };
+use policy_engine::ItemKind;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -88,6 +89,7 @@ fn watched(tools: &[&str]) -> WatchedNames {
             .iter()
             .map(|tool| ("data".to_owned(), (*tool).to_owned()))
             .collect::<BTreeSet<_>>(),
+        owners: BTreeSet::new(),
     }
 }
 
@@ -329,6 +331,33 @@ async fn it_keeps_what_was_counted_of_tools_that_stay() {
         calls,
         [("another", 0), ("query", 3), ("none", 0), ("others", 0)]
     );
+}
+
+#[tokio::test]
+async fn it_counts_the_other_items_of_a_server_by_their_kind() {
+    let service = Service::start().await;
+    service.reports.watch(WatchedNames {
+        owners: ["data".to_owned()].into(),
+        ..watched(&["query"])
+    });
+    let mut envoy = service.envoy("a").await;
+    let refused = "wasmcustom.portcullis_refusals.server";
+    for value in [1, 4] {
+        let of_prompts = format!("{refused}.data.kind.prompt.reason.forbidden");
+        let of_nobody = format!("{refused}.other.kind.prompt.reason.forbidden");
+        let counters = [of_prompts, of_nobody].map(|name| counter(&name, value));
+        envoy.report(counters.into()).await;
+    }
+    service.until_heard("a", 1).await;
+    let traffic = service.reports.traffic();
+    let refused: Vec<(&str, ItemKind, u64)> = traffic
+        .tools
+        .iter()
+        .map(|item| (item, item.refusals.values().map(|count| count.total).sum()))
+        .filter(|(_, count)| *count > 0)
+        .map(|(item, count)| (item.server.as_str(), item.kind, count))
+        .collect();
+    assert_eq!(refused, [("data", ItemKind::Prompt, 3)]);
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod access_log;
 mod clusters;
 mod cors;
 mod filters;
+mod items;
 mod listeners;
 mod rollout;
 mod routes;
@@ -177,6 +178,7 @@ fn check_rule(parts: &Parts<'_>, rule: &Rule, at: &Pointer, problems: &mut Probl
             ),
         );
     }
+    items::check(rule, at, problems);
     if let Some(roles) = &rule.matches.roles {
         let at = at.at("match").at("roles");
         if roles.is_empty() {

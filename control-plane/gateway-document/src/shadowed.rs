@@ -1,13 +1,13 @@
 //! Finds the rules that never decide anything, because earlier ones decide it for every call that
 //! they are about.
 //!
-//! A rule is compared with those earlier ones alone that are about its server, its listener and the
-//! beginning of its tool's name: with a few of thousands, in documents that are written for a
-//! purpose.
+//! A rule is compared with those earlier ones alone that are about its server, its listener, its
+//! kind of item and the beginning of that one's name: with a few of thousands, in documents that
+//! are written for a purpose.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use policy_engine::Glob;
+use policy_engine::{Glob, ItemKind};
 
 use crate::check::CheckedDocument;
 use crate::document::Rule;
@@ -79,9 +79,9 @@ fn fields(rule: &Rule) -> Fields {
     })
 }
 
-/// The text that the names of the tools of a rule have in common.
+/// The text that the names of the items of a rule have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Tools<'a> {
+enum Names<'a> {
     All,
     /// This text, whether there is a `*` in it or not.
     Named(&'a str),
@@ -90,7 +90,11 @@ enum Tools<'a> {
 }
 
 /// Where a rule is found by those that it may decide for.
-type Place<'a> = (Option<&'a ServerName>, Option<&'a ListenerName>, Tools<'a>);
+type Place<'a> = (
+    Option<&'a ServerName>,
+    Option<&'a ListenerName>,
+    (ItemKind, Names<'a>),
+);
 
 /// An earlier rule that sets fields.
 #[derive(Debug)]
@@ -118,24 +122,28 @@ struct Earlier<'a> {
 impl<'a> Earlier<'a> {
     fn add(&mut self, index: usize, rule: &'a Rule, roles: Option<usize>) {
         let matches = &rule.matches;
-        let tool = matches.tool.as_deref();
+        let (kind, _, tool) = matches.item();
         let tools = match tool.map(|tool| (tool, tool.split_once('*'))) {
-            None => Tools::All,
-            Some((name, None)) => Tools::Named(name),
+            None => Names::All,
+            Some((name, None)) => Names::Named(name),
             Some((_, Some((beginning, _)))) => {
                 self.beginnings.insert(beginning.len());
-                Tools::Beginning(beginning)
+                Names::Beginning(beginning)
             }
         };
-        let place = (matches.server.as_ref(), matches.listener.as_ref(), tools);
+        let place = (
+            matches.server.as_ref(),
+            matches.listener.as_ref(),
+            (kind, tools),
+        );
         let set = self.set.entry((place, tool.unwrap_or_default(), roles));
         let set = set.or_default();
         let fields = fields(rule) & !*set;
         *set |= fields;
         if fields != 0 {
             let pattern = match tools {
-                Tools::Beginning(_) => tool.map(Glob::new),
-                Tools::All | Tools::Named(_) => None,
+                Names::Beginning(_) => tool.map(Glob::new),
+                Names::All | Names::Named(_) => None,
             };
             self.deciders.entry(place).or_default().push(Decider {
                 rule: index,
@@ -200,13 +208,13 @@ impl<'a> Earlier<'a> {
         let listeners = listeners
             .into_iter()
             .skip(usize::from(matches.listener.is_none()));
-        let tool = matches.tool.as_deref();
+        let (kind, _, tool) = matches.item();
         let beginnings = tool.into_iter().flat_map(|tool| {
             let lengths = self.beginnings.iter();
-            lengths.filter_map(move |length| Some(Tools::Beginning(tool.get(..*length)?)))
+            lengths.filter_map(move |length| Some(Names::Beginning(tool.get(..*length)?)))
         });
-        let named = tool.into_iter().map(Tools::Named);
-        let tools: Vec<_> = [Tools::All]
+        let named = tool.into_iter().map(Names::Named);
+        let tools: Vec<_> = [Names::All]
             .into_iter()
             .chain(named)
             .chain(beginnings)
@@ -215,7 +223,7 @@ impl<'a> Earlier<'a> {
             let tools = tools.clone();
             listeners.clone().flat_map(move |listener| {
                 let tools = tools.clone().into_iter();
-                tools.map(move |tools| (server, listener, tools))
+                tools.map(move |tools| (server, listener, (kind, tools)))
             })
         })
     }
@@ -228,7 +236,7 @@ impl<'a> Earlier<'a> {
         roles: Option<usize>,
         patience: &mut Patience,
     ) -> Result<bool, GivenUp> {
-        let tool = rule.matches.tool.as_deref().unwrap_or_default();
+        let tool = rule.matches.item().2.unwrap_or_default();
         if !patience.take(tool.len() / 64) {
             return Err(GivenUp);
         }
@@ -306,14 +314,13 @@ mod tests {
             let inner = inner.roles.as_ref();
             inner.is_some_and(|inner| inner.iter().all(|role| outer.contains(role)))
         };
-        let has_tools = |pattern: &String| {
-            let tool = inner.tool.as_ref();
-            tool.is_some_and(|tool| Glob::new(pattern).matches(tool))
-        };
+        let ((outer_kind, _, pattern), (kind, _, name)) = (outer.item(), inner.item());
+        let has_items = |pattern| name.is_some_and(|name| Glob::new(pattern).matches(name));
         (outer.server.is_none() || outer.server == inner.server)
             && (outer.listener.is_none() || outer.listener == inner.listener)
             && outer.roles.as_ref().is_none_or(has_roles)
-            && outer.tool.as_ref().is_none_or(has_tools)
+            && outer_kind == kind
+            && pattern.is_none_or(has_items)
     }
 
     /// As [`shadowed`], by looking at each rule before each.
@@ -353,11 +360,15 @@ mod tests {
                         "tool: 'a*b'",
                         "tool: '*'",
                         "tool: abc",
+                        "prompt: 'a*'",
+                        "prompt: abc",
+                        "method: 'a*'",
+                        "uri: 'a:*'",
                     ]);
                     one_of(&[
                         "}, allow: ['*']",
                         "}, timeout: 1s",
-                        "}, allow: [], validate: off",
+                        "}, allow: [], route: {cluster: data}",
                     ]);
                     one_of(&["}", "}", "}", ", limits: [{requests: 1, window: 1s}]}"]);
                     rule
@@ -378,6 +389,6 @@ mod tests {
             assert_eq!(found, by_looking_at_all(&document.tools), "{text}");
             count += found.len();
         }
-        assert!(count > 1_000, "{count} found");
+        assert!(count > 500, "{count} found");
     }
 }

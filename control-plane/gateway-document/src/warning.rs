@@ -1,8 +1,11 @@
 //! Finds the rules that are right in themselves and yet do nothing: nobody lists their tool, or
-//! earlier rules decide everything that they say. So do secrets that nothing names.
+//! earlier rules decide everything that they say, or MCP has no such method. So do secrets that
+//! nothing names.
 
 use std::collections::BTreeSet;
 
+use mcp_message::KNOWN_METHODS;
+use policy_engine::Glob;
 use serde::Serialize;
 
 use crate::catalogue::Catalogue;
@@ -27,11 +30,12 @@ pub struct Warning {
     pub rule: String,
     /// The reason why it has none, with what to do about it.
     pub reason: String,
-    /// Names of listed tools that may have been meant, the nearest first.
+    /// Names of listed tools, or of methods, that may have been meant, the nearest first.
     pub near: Vec<String>,
 }
 
-/// Finds the rules that name a tool which no server lists, then those that earlier rules shadow,
+/// Finds the rules that name a tool which no server lists, or a method that MCP does not have, then
+/// those that earlier rules shadow,
 /// and then secrets that nothing names, each in the document's order.
 #[must_use]
 pub fn warnings(document: &CheckedDocument, catalogue: &Catalogue) -> Vec<Warning> {
@@ -54,6 +58,10 @@ fn warnings_within(
     let mut given_up_at = None;
     let mut warnings: Vec<Warning> = Vec::new();
     for (index, rule) in document.tools.iter().enumerate() {
+        let at = root.at(index).at("match");
+        if let Some(pattern) = &rule.matches.method {
+            warnings.extend(unknown_method(rule, pattern, &at, &mut spellings));
+        }
         let Some(pattern) = &rule.matches.tool else {
             continue;
         };
@@ -68,7 +76,7 @@ fn warnings_within(
         let near = spellings.near_names(pattern, || listed.names_for(rule));
         let unlisted = unlisted.first_for(rule, &listed);
         warnings.push(Warning {
-            path: root.at(index).at("match").at("tool").into_string(),
+            path: at.at("tool").into_string(),
             rule: rule.name.to_string(),
             reason: reason(pattern, rule, elsewhere, unlisted, &near),
             near,
@@ -101,6 +109,30 @@ fn warnings_within(
     }
     warnings.extend(unused_secrets(document));
     warnings
+}
+
+/// A rule about a method that no revision of MCP has, and that is spelt like one of those: methods
+/// that are like none may be a server's own.
+fn unknown_method(
+    rule: &Rule,
+    pattern: &str,
+    at: &Pointer,
+    spellings: &mut Spellings,
+) -> Option<Warning> {
+    let glob = Glob::new(pattern);
+    if KNOWN_METHODS.iter().any(|method| glob.matches(method)) {
+        return None;
+    }
+    let near = spellings.near_names(pattern, || KNOWN_METHODS.iter().copied());
+    (!near.is_empty()).then(|| Warning {
+        path: at.at("method").into_string(),
+        rule: rule.name.to_string(),
+        reason: format!(
+            "no revision of MCP has a method `{pattern}`; did you mean {}?",
+            in_words(&near)
+        ),
+        near,
+    })
 }
 
 fn unused_secrets(document: &GatewayDocument) -> impl Iterator<Item = Warning> {

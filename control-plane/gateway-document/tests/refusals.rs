@@ -46,6 +46,42 @@ tools:
 }
 
 #[test]
+fn it_refuses_rules_about_several_kinds_of_item_and_what_only_tools_have() {
+    refused(
+        "
+tools:
+  - {name: a, match: {tool: x, prompt: y, uri: 'file:///z'}, timeout: 1s}
+  - {name: b, match: {prompt: ''}, timeout: 1s}
+  - {name: c, match: {tool: ''}, timeout: 1s}
+  - {name: d, match: {uri: 'File:///secret/*'}, allow: []}
+  - {name: e, match: {uri: 'file:///a/../{b}'}, allow: []}
+  - {name: f, match: {prompt: x}, validate: off, constraints: {}}
+  - {name: g, match: {method: ping}, limits: [{per: [server, tool], requests: 1, window: 1s}]}
+",
+        &[
+            ("/tools/0/match/prompt", "about `tool` already"),
+            (
+                "/tools/0/match/uri",
+                "write one of `tool`, `prompt`, `uri` and `method`",
+            ),
+            ("/tools/1/match/prompt", "write `*` for every prompt"),
+            ("/tools/2/match/tool", "it would match no tool"),
+            ("/tools/3/match/uri", "a scheme and host in small letters"),
+            ("/tools/4/match/uri", "no `.` or `..` between slashes"),
+            ("/tools/5/validate", "of tools alone"),
+            (
+                "/tools/5/constraints",
+                "match by `tool` in the place of `prompt`",
+            ),
+            (
+                "/tools/6/limits/0/per/1",
+                "a limit counts each apart of tools alone",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn it_reports_every_name_and_address_that_is_taken() {
     refused(
         "
@@ -151,7 +187,6 @@ servers:
     catalogue: per_caller
 tools:
   - name: a
-    match: {method: tools/call, uri: 'file:*', prompt: x}
     when: 'true'
     limits: [{per: [session, address, header], requests: 1, window: 1s}]
 ",
@@ -159,9 +194,6 @@ tools:
             ("/servers/data/tool_prefix", "renamed"),
             ("/servers/data/catalogue", "by caller"),
             ("/tools/0/when", "conditions"),
-            ("/tools/0/match/method", "tools only"),
-            ("/tools/0/match/uri", "tools only"),
-            ("/tools/0/match/prompt", "tools only"),
             ("/tools/0/limits/0/per/0", "each session apart"),
             ("/tools/0/limits/0/per/1", "each address apart"),
             ("/tools/0/limits/0/per/2", "each header apart"),

@@ -3,8 +3,8 @@
 
 use gateway_document::{ListenerName, Resolved, did_you_mean};
 use policy_engine::{
-    Arguments, Decision, EndpointId, Explanation, Field, MessageForm, Policy, Principal, Refusal,
-    ToolId, Violation,
+    Arguments, Decision, EndpointId, Explanation, Field, Item, ItemKind, MessageForm, Naming,
+    Policy, Principal, Refusal, ToolId, Violation,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,13 +27,51 @@ pub struct Message<'a> {
 #[derive(Debug, Default, Deserialize)]
 struct Params<'a> {
     name: Option<String>,
+    uri: Option<String>,
+    #[serde(rename = "ref")]
+    reference: Option<Reference>,
     #[serde(default, borrow, deserialize_with = "present")]
     arguments: Option<&'a RawValue>,
+}
+
+/// The prompt or resource that `completion/complete` completes something of.
+#[derive(Debug, Deserialize)]
+struct Reference {
+    #[serde(rename = "type")]
+    kind: String,
+    name: Option<String>,
+    uri: Option<String>,
 }
 
 /// `null` is a value, and not its absence.
 fn present<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(source).map(Some)
+}
+
+impl Message<'_> {
+    /// The kind of item that it is about, and the name of that; the method where nothing has one.
+    fn item(&self) -> (ItemKind, Option<&str>) {
+        let Params {
+            name,
+            uri,
+            reference,
+            ..
+        } = &self.params;
+        let completed = reference
+            .as_ref()
+            .filter(|_| self.method == "completion/complete");
+        if let Some(reference) = completed {
+            return match ItemKind::of_reference(reference.kind.as_bytes()) {
+                Some(ItemKind::Resource) => (ItemKind::Resource, reference.uri.as_deref()),
+                _ => (ItemKind::Prompt, reference.name.as_deref()),
+            };
+        }
+        match ItemKind::of_method(self.method.as_bytes()) {
+            ItemKind::Tool | ItemKind::Prompt => (ItemKind::Prompt, name.as_deref()),
+            ItemKind::Resource => (ItemKind::Resource, uri.as_deref()),
+            ItemKind::Method => (ItemKind::Method, Some(&self.method)),
+        }
+    }
 }
 
 /// The decision about a message, and everything that it comes from.
@@ -68,10 +106,13 @@ pub struct DecisionExplained {
     /// The server's own name of the tool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
+    /// The prompt, resource or method that the message is about, where a rule is about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item: Option<ItemExplained>,
     /// The Envoy cluster that the message goes to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
-    /// The tool's policy, field by field.
+    /// The policy of the tool or item, field by field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldExplained>,
     /// The faults of the arguments that are only noted, because validation is in shadow.
@@ -79,11 +120,20 @@ pub struct DecisionExplained {
     pub shadowed: Vec<String>,
 }
 
+/// The thing other than a tool that a message is about.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ItemExplained {
+    /// `prompt`, `resource` or `method`.
+    pub kind: &'static str,
+    /// The server's own name of the prompt, the URI of the resource, or the method.
+    pub name: String,
+}
+
 /// The field that decides about a message.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DecidingField {
     /// `allow`, `constraints`, `input_schema` (what the server lists), `catalogue` (no server lists
-    /// the tool), or `access` (the default for everything that is no tool call).
+    /// the tool), `name` (it has several spellings), or `access` (the default for everything else).
     pub field: &'static str,
     /// The rule that sets it; none where a default holds or a server says so.
     pub rule: Option<String>,
@@ -91,7 +141,7 @@ pub struct DecidingField {
     pub place: Option<String>,
 }
 
-/// One field of a tool's policy.
+/// One field of the policy of a tool or item.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FieldExplained {
     /// Its name in a rule.
@@ -131,12 +181,18 @@ pub enum ExplainError {
     /// A tool call names its tool.
     #[error("`params.name` is missing; a `tools/call` names its tool there")]
     NoTool,
+    /// A message about a prompt or resource names it.
+    #[error(
+        "a rule may be about the message, which must name its prompt or resource, in \
+         `params.name`, `params.uri` or `params.ref`"
+    )]
+    NoItem,
 }
 
 /// Decides about a message as Envoys of this generation do, for a caller who is anonymous.
 ///
 /// # Errors
-/// When there is no such listener or endpoint, or the message calls no tool by name.
+/// When there is no such listener or endpoint, or the message does not name what it is about.
 pub fn explain(
     built: &Built,
     listener: Option<&str>,
@@ -170,6 +226,7 @@ pub fn explain(
         },
         server: None,
         tool: None,
+        item: None,
         cluster: None,
         fields: Vec::new(),
         shadowed: Vec::new(),
@@ -178,7 +235,7 @@ pub fn explain(
         let tool = message.params.name.as_deref().ok_or(ExplainError::NoTool)?;
         explained.call(built, resolved, id, tool, message.params.arguments);
     } else {
-        explained.other(policy, id, message);
+        explained.other(built, policy, id, message)?;
     }
     Ok(explained)
 }
@@ -208,18 +265,76 @@ fn find_listener<'b>(
 }
 
 impl DecisionExplained {
-    /// A message that is no tool call: only the default decides.
-    fn other(&mut self, policy: &Policy, endpoint: EndpointId, message: &Message<'_>) {
+    /// A message that is no tool call: a rule about its prompt, resource or method decides, or else
+    /// the default.
+    fn other(
+        &mut self,
+        built: &Built,
+        policy: &Policy,
+        endpoint: EndpointId,
+        message: &Message<'_>,
+    ) -> Result<(), ExplainError> {
         let form = match message.id {
             Some(_) => MessageForm::Request,
             None => MessageForm::Notification,
         };
-        match policy.closed_method(message.method.as_bytes(), form) {
+        let method = message.method.as_bytes();
+        let (kind, name) = message.item();
+        if policy.may_rule_on(endpoint, kind, method) {
+            let naming = Naming {
+                kind,
+                method,
+                name: name.ok_or(ExplainError::NoItem)?.as_bytes(),
+                form,
+            };
+            match policy.item(endpoint, naming) {
+                Ok(None) => {}
+                Ok(Some(item)) => {
+                    self.unlisted(built, policy, item);
+                    return Ok(());
+                }
+                Err(refusal) => {
+                    self.decided_by = DecidingField {
+                        field: "name",
+                        rule: None,
+                        place: None,
+                    };
+                    self.refuse(&refusal);
+                    return Ok(());
+                }
+            }
+        }
+        match policy.closed_method(method, form) {
             Some(refusal) => self.refuse(&refusal),
             None => {
                 let target = policy.forward(endpoint).map(|plan| plan.target());
                 self.server = target.map(|target| policy.server(target).to_owned());
                 self.cluster = target.map(|target| policy.cluster(target).to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// A message about something that a rule names and that is no tool.
+    fn unlisted(&mut self, built: &Built, policy: &Policy, item: Item) {
+        if let Some((server, name)) = policy.item_name(&item) {
+            self.server = Some(server.to_owned());
+            self.item = Some(ItemExplained {
+                kind: item.kind().word(),
+                name: name.to_owned(),
+            });
+        }
+        if let Some(explanation) = policy.explain_item(&item) {
+            self.fields = fields(built, explanation);
+            self.decided_by = deciding(built, "allow", &explanation.allow.rule, Some("access"));
+        }
+        match policy.decide(item, &Principal::Anonymous, Arguments::NotRead) {
+            Decision::Refuse(refusal) => self.refuse(&refusal),
+            Decision::Allow(plan) => {
+                self.cluster = Some(policy.cluster(plan.target()).to_owned());
+            }
+            Decision::Limit(pending) => {
+                self.cluster = Some(policy.cluster(pending.target()).to_owned());
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use policy_engine::wire::AccessDetail;
-use policy_engine::{Policy, ToolId};
+use policy_engine::{Item, ItemKind, Policy};
 use proxy_host::Answering;
 
 /// The word for the decision on a request that goes upstream.
@@ -24,8 +24,8 @@ pub(crate) struct AccessNotes {
 pub(crate) struct NotedDecision<'a> {
     /// [`ALLOWED`], or the reason for the refusal.
     pub(crate) decision: &'a str,
-    /// The tool that was called.
-    pub(crate) tool: Option<ToolId>,
+    /// The item that the request is about.
+    pub(crate) item: Option<&'a Item>,
     /// The rule that refused the call, or that opens its tool.
     pub(crate) rule: Option<&'a str>,
 }
@@ -44,15 +44,19 @@ impl AccessNotes {
         if self.details.is_empty() {
             return;
         }
-        let named = noted.tool.and_then(|tool| policy.tool_name(tool));
+        let named = noted.item.and_then(|item| policy.item_name(item));
+        let kind = noted.item.map(Item::kind);
+        let named_tool = named.filter(|_| kind == Some(ItemKind::Tool));
         for detail in &self.details {
             let value = match detail {
                 AccessDetail::Configuration => Some(self.configuration.as_str()),
                 AccessDetail::Decision => Some(noted.decision),
                 AccessDetail::Principal => Some(ANONYMOUS),
+                AccessDetail::Item => named.map(|(_, item)| item),
+                AccessDetail::Kind => kind.map(ItemKind::word),
                 AccessDetail::Rule => noted.rule,
                 AccessDetail::Server => named.map(|(server, _)| server),
-                AccessDetail::Tool => named.map(|(_, tool)| tool),
+                AccessDetail::Tool => named_tool.map(|(_, tool)| tool),
             };
             if let Some(value) = value {
                 host.note(detail.note(), value.as_bytes());

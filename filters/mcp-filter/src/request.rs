@@ -150,23 +150,23 @@ impl<'h, H: Host> Request<'h, H> {
     fn tell(&self, plugin: &Plugin, effect: Effect, begun: &mut Option<Duration>) {
         let (statistics, policy) = (&plugin.statistics, plugin.policy());
         match effect {
-            Effect::Called(tool) => {
-                statistics.decided(self.host, policy, tool, begun.take());
+            Effect::Called(item) => {
+                statistics.decided(self.host, policy, &item, begun.take());
             }
             Effect::Shadowed(tool) => statistics.shadowed(self.host, policy, tool),
-            Effect::Passed { tool, rule } => {
+            Effect::Passed { item, rule } => {
                 let noted = NotedDecision {
                     decision: ALLOWED,
-                    tool,
+                    item: item.as_ref(),
                     rule: rule.map(|rule| policy.rule_name(rule)),
                 };
                 plugin.access_notes.note(self.host, policy, noted);
             }
-            Effect::Refused { tool, reason, rule } => {
-                statistics.refused(self.host, policy, tool, reason);
+            Effect::Refused { item, reason, rule } => {
+                statistics.refused(self.host, policy, item.as_ref(), reason);
                 let noted = NotedDecision {
                     decision: reason,
-                    tool,
+                    item: item.as_ref(),
                     rule: rule.as_deref(),
                 };
                 plugin.access_notes.note(self.host, policy, noted);

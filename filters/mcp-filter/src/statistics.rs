@@ -10,6 +10,8 @@
 //!   validation is in shadow
 //! - `portcullis_decision_ns.server.<server>.tool.<tool>` (histogram): nanoseconds from the end of
 //!   what had to be read to the decision, of one call in sixteen that was not refused by its name
+//! - of all prompts, resources or other messages of a server that rules are about, calls and
+//!   refusals with `server.<server>.kind.<kind>` in the place of the tool's labels
 //! - `portcullis_configuration.listener.<listener>` (gauge): the configuration in force: the first
 //!   twelve hexadecimal digits of its SHA-256, as a number
 
@@ -19,10 +21,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use policy_engine::statistics::{
-    CALLS, CONFIGURATION, DECISION_NS, NO_TOOL, OTHER_TOOLS, REFUSALS, SHADOWED, listener_label,
-    tool_labels,
+    CALLS, CONFIGURATION, DECISION_NS, NO_TOOL, OTHER_TOOLS, REFUSALS, SHADOWED, item_labels,
+    listener_label,
 };
-use policy_engine::{Policy, ToolId};
+use policy_engine::{Item, Policy, ToolId};
 use proxy_host::{Clock, MetricId, MetricKind, Metrics};
 
 /// Metrics by name, for as long as the VM lives.
@@ -75,8 +77,8 @@ impl KnownMetrics {
 #[derive(Debug)]
 pub(crate) struct Statistics {
     known: KnownMetrics,
-    /// The statistics of each tool that was called, by [`ToolId::index`].
-    tools: Vec<OnceCell<Box<ToolStatistics>>>,
+    /// The statistics of each item that was used, by [`Policy::item_place`].
+    items: Vec<OnceCell<Box<ItemStatistics>>>,
     /// Refusals that name no tool.
     elsewhere: Refusals,
 }
@@ -85,7 +87,7 @@ pub(crate) struct Statistics {
 type LazyMetric = OnceCell<Option<MetricId>>;
 
 #[derive(Debug)]
-struct ToolStatistics {
+struct ItemStatistics {
     calls: LazyMetric,
     /// How many decisions go untimed before the next that is timed.
     untimed: Cell<u32>,
@@ -103,22 +105,22 @@ struct Refusals {
 
 impl Statistics {
     pub(crate) fn new(known: &KnownMetrics, policy: &Policy) -> Self {
-        let mut tools = Vec::new();
-        tools.resize_with(policy.tool_count(), OnceCell::new);
+        let mut items = Vec::new();
+        items.resize_with(policy.item_places(), OnceCell::new);
         Self {
             known: known.clone(),
-            tools,
+            items,
             elsewhere: Refusals::new(NO_TOOL.to_owned()),
         }
     }
 
-    fn of(&self, policy: &Policy, tool: ToolId) -> Option<&ToolStatistics> {
-        let tool_statistics = self.tools.get(tool.index())?;
-        match tool_statistics.get() {
+    fn of(&self, policy: &Policy, item: &Item) -> Option<&ItemStatistics> {
+        let known = self.items.get(policy.item_place(item))?;
+        match known.get() {
             Some(known) => Some(known),
             None => {
-                let (server, tool) = policy.tool_name(tool)?;
-                Some(tool_statistics.get_or_init(|| Box::new(ToolStatistics::new(server, tool))))
+                let labels = item_labels(item.kind(), policy.item_name(item)?);
+                Some(known.get_or_init(|| Box::new(ItemStatistics::new(labels))))
             }
         }
     }
@@ -138,7 +140,7 @@ impl Statistics {
         policy: &Policy,
         tool: ToolId,
     ) -> Option<Duration> {
-        let tool = self.of(policy, tool)?;
+        let tool = self.of(policy, &tool.into())?;
         (tool.untimed.get() == 0).then(|| host.monotonic())
     }
 
@@ -147,10 +149,10 @@ impl Statistics {
         &self,
         host: &(impl Metrics + Clock),
         policy: &Policy,
-        tool: ToolId,
+        item: &Item,
         begun: Option<Duration>,
     ) {
-        let Some(tool) = self.of(policy, tool) else {
+        let Some(tool) = self.of(policy, item) else {
             return;
         };
         let of_tool = |kind, family| {
@@ -176,7 +178,7 @@ impl Statistics {
 
     /// A call passed whose arguments do not fit, because validation is in shadow.
     pub(crate) fn shadowed(&self, host: &impl Metrics, policy: &Policy, tool: ToolId) {
-        let Some(tool) = self.of(policy, tool) else {
+        let Some(tool) = self.of(policy, &tool.into()) else {
             return;
         };
         let counter = tool.shadowed.get_or_init(|| {
@@ -193,25 +195,25 @@ impl Statistics {
         &self,
         host: &impl Metrics,
         policy: &Policy,
-        tool: Option<ToolId>,
+        item: Option<&Item>,
         reason: &'static str,
     ) {
-        let tool = tool.and_then(|tool| self.of(policy, tool));
-        let refusals = tool.map_or(&self.elsewhere, |tool| &tool.refusals);
+        let item = item.and_then(|item| self.of(policy, item));
+        let refusals = item.map_or(&self.elsewhere, |item| &item.refusals);
         if let Some(counter) = refusals.counter(host, &self.known, reason) {
             host.increment(counter);
         }
     }
 }
 
-impl ToolStatistics {
-    fn new(server: &str, tool: &str) -> Self {
+impl ItemStatistics {
+    fn new(labels: String) -> Self {
         Self {
             calls: LazyMetric::new(),
             untimed: Cell::new(0),
             decision: LazyMetric::new(),
             shadowed: LazyMetric::new(),
-            refusals: Refusals::new(tool_labels(server, tool)),
+            refusals: Refusals::new(labels),
         }
     }
 }

@@ -93,6 +93,9 @@ pub enum Place {
     /// The object in the message's `params`.
     #[error("`params`")]
     Params,
+    /// The `ref` in its `params`.
+    #[error("`params.ref`")]
+    Reference,
     /// The `_meta` in its `params`.
     #[error("`params._meta`")]
     Meta,

@@ -56,7 +56,7 @@ pub use error::{Invalid, Place, ReadError};
 pub use header::{HeaderTextError, header_text};
 pub use json_reader::{MAX_DEPTH, NotJson};
 pub use known_methods::KNOWN_METHODS;
-pub use message::{Kind, Member, Message, Span, Text};
+pub use message::{Kind, Member, Message, Reference, Span, Text};
 pub use reader::{
     ArgumentsProgress, ArgumentsReader, EndOfBody, MessageBounds, ReadProgress, Reader,
 };

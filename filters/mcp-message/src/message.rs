@@ -53,6 +53,25 @@ pub enum Member {
     Other,
 }
 
+/// The prompt or resource of which `completion/complete` completes something: `params.ref`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reference {
+    /// Not seen, so far, or not to its end.
+    #[default]
+    Absent,
+    /// The object has ended.
+    Whole {
+        /// The type that it says, in `type`.
+        kind: Member,
+        /// The `name` of a prompt.
+        name: Member,
+        /// The `uri` of a resource, or a template of URIs.
+        uri: Member,
+    },
+    /// A value of another type than an object.
+    Other,
+}
+
 /// The kinds of messages, told apart by which members they have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -77,6 +96,7 @@ pub struct Message {
     pub(crate) name: Member,
     pub(crate) uri: Member,
     pub(crate) task_id: Member,
+    pub(crate) reference: Reference,
     pub(crate) arguments: Option<Span>,
     pub(crate) protocol_version: Option<Text>,
 }
@@ -110,6 +130,12 @@ impl Message {
     #[must_use]
     pub fn task_id(&self) -> Member {
         self.task_id
+    }
+
+    /// `params.ref`, once its end has been seen.
+    #[must_use]
+    pub fn reference(&self) -> Reference {
+        self.reference
     }
 
     /// `params.arguments`: any JSON value, once its end has been seen.

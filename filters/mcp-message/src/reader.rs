@@ -22,8 +22,8 @@ pub struct MessageBounds {
     pub max_bytes: usize,
     /// Levels that objects and arrays may nest, at most [`MAX_DEPTH`].
     pub max_depth: usize,
-    /// Keys that the message, its `params` and its `_meta` may each have besides those of the
-    /// envelope.
+    /// Keys that the message, its `params`, its `ref` and its `_meta` may each have besides those
+    /// of the envelope.
     pub max_keys: usize,
 }
 

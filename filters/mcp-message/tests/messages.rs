@@ -2,7 +2,7 @@
 
 use mcp_message::{
     Capability, EndOfBody, Invalid, KNOWN_METHODS, Kind, Member, MessageBounds, NotJson, Place,
-    ReadError, ReadProgress, Reader,
+    ReadError, ReadProgress, Reader, Reference,
 };
 
 fn read(body: &[u8]) -> (Reader, Result<ReadProgress, ReadError>) {
@@ -76,6 +76,44 @@ fn it_knows_what_a_method_is_called_on() {
 }
 
 #[test]
+fn it_finds_what_a_completion_completes() {
+    let text = |body: &str, member: Member| match member {
+        Member::Absent => "absent".to_owned(),
+        Member::Other => "other".to_owned(),
+        Member::Text(text) => String::from_utf8(text.decoded(body.as_bytes()).into()).unwrap(),
+    };
+    for (params, expected) in [
+        (
+            r#"{"ref":{"type":"ref/prompt","name":"p","title":{"name":1}}}"#,
+            "ref/prompt p absent",
+        ),
+        (
+            r#"{"name":"q","ref":{"uri":"a:b","type":"x"},"uri":"c:d"}"#,
+            "x absent a:b",
+        ),
+        (
+            r#"{"ref":{"n\u0061me":"p","type":[{}],"uri":7},"arguments":{"ref":1}}"#,
+            "other p other",
+        ),
+        (r#"{"ref":{}}"#, "absent absent absent"),
+        (r#"{"ref":[{"name":"p"}]}"#, "other"),
+        (r#"{"x":{"ref":{"name":"p"}},"_meta":{"ref":1}}"#, "absent"),
+    ] {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"m","params":{params}}}"#);
+        let (reader, outcome) = read(body.as_bytes());
+        assert_eq!(outcome, Ok(ReadProgress::Complete(Kind::Request)), "{body}");
+        let found = match reader.message().reference() {
+            Reference::Absent => "absent".to_owned(),
+            Reference::Other => "other".to_owned(),
+            Reference::Whole { kind, name, uri } => [kind, name, uri]
+                .map(|member| text(&body, member))
+                .join(" "),
+        };
+        assert_eq!(found, expected, "{body}");
+    }
+}
+
+#[test]
 fn it_tells_the_kinds_of_message_apart() {
     let check = |body: &str, expected| {
         assert_eq!(
@@ -142,6 +180,17 @@ fn it_refuses_keys_that_occur_twice_however_they_are_written() {
         Place::Params,
     );
     check(r#"{"params":{"_meta":{"a":[{}],"a":0}}}"#, "a", Place::Meta);
+    check(r#"{"params":{"ref":1,"r\u0065f":2}}"#, "ref", Place::Params);
+    check(
+        r#"{"params":{"ref":{"name":{},"name":0}}}"#,
+        "name",
+        Place::Reference,
+    );
+    check(
+        r#"{"params":{"ref":{"x":{},"x":0}}}"#,
+        "x",
+        Place::Reference,
+    );
     let twice = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28""#;
     check(
         &format!(r#"{{"params":{{"_meta":{{{twice},{twice}}}}}}}"#),

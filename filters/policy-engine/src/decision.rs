@@ -1,17 +1,19 @@
 //! The engine's answers: a plan, a refusal, or the buckets that it must see first. All of them are
 //! owned data, so that they outlive the look at the policy and cross the border of a component.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
 use crate::ids::{ToolId, Trace};
-use crate::principal::{Access, Principal};
-use crate::rate::{Admission, BucketState, BucketTime, Rate, UnixNanos};
+use crate::item::Item;
+use crate::item_policy::ItemPolicy;
+use crate::limit::{Limit, PerPrincipal, part};
+use crate::principal::Principal;
+use crate::rate::{Admission, BucketState, BucketTime, UnixNanos};
 use crate::refusal::{Refusal, rate_in_words};
 use crate::schema::violation::Violation;
-use crate::slots::{Fingerprint, HashKey, KnownPlace, SlotIndex, slot_of};
+use crate::slots::{Fingerprint, HashKey, SlotIndex, slot_of};
 use crate::target::TargetId;
 use crate::wire::Credentials;
 
@@ -82,7 +84,7 @@ pub struct Write {
 #[must_use]
 pub struct Plan {
     target: TargetId,
-    tool: Option<ToolId>,
+    item: Option<Item>,
     timeout: Option<Duration>,
     credentials: Credentials,
     trace: Trace,
@@ -101,11 +103,11 @@ pub enum ArgumentsRead {
 }
 
 impl Plan {
-    /// The plan for a message that goes to a target, and concerns no tool.
+    /// The plan for a message that goes to a target, and concerns no item.
     pub(crate) fn to(target: TargetId, credentials: Credentials) -> Self {
         Self {
             target,
-            tool: None,
+            item: None,
             timeout: None,
             credentials,
             trace: Trace::default(),
@@ -114,10 +116,10 @@ impl Plan {
         }
     }
 
-    /// The same, for a call of a tool about which these rules decide.
-    pub(crate) fn calling(self, tool: ToolId, trace: Trace, timeout: Option<Duration>) -> Self {
+    /// The same, for a use of an item about which these rules decide.
+    pub(crate) fn calling(self, item: Item, trace: Trace, timeout: Option<Duration>) -> Self {
         Self {
-            tool: Some(tool),
+            item: Some(item),
             timeout,
             trace,
             ..self
@@ -160,10 +162,16 @@ impl Plan {
     /// The tool that is called; none where the message is not a tool call.
     #[must_use]
     pub fn tool(&self) -> Option<ToolId> {
-        self.tool
+        self.item.as_ref().and_then(Item::tool)
     }
 
-    /// The rules that decide about the call; none of them where the message is not a tool call.
+    /// The item that the message is about; none where no rule can be about it.
+    #[must_use]
+    pub fn item(&self) -> Option<&Item> {
+        self.item.as_ref()
+    }
+
+    /// The rules that decide about the item; none of them where there is none.
     #[must_use]
     pub fn trace(&self) -> Trace {
         self.trace
@@ -179,21 +187,21 @@ impl Plan {
 /// The buckets that a call must pass, and what is decided besides.
 #[derive(Debug)]
 pub struct PendingLimits {
-    /// The tool whose limits these are.
-    tool: ToolId,
+    /// The item whose limits these are.
+    item: Item,
     buckets: SmallVec<[Bucket; FEW_LIMITS]>,
     plan: Plan,
 }
 
 impl PendingLimits {
-    pub(crate) fn new(tool: ToolId, limits: &[Limit], principal: &Principal, plan: Plan) -> Self {
+    pub(crate) fn new(item: Item, limits: &[Limit], principal: &Principal, plan: Plan) -> Self {
         let holding = limits.iter().enumerate();
         let holding = holding.filter(|(_, limit)| limit.counts(principal));
         let buckets = holding
             .map(|(place, limit)| Bucket::new(place, limit, principal))
             .collect();
         Self {
-            tool,
+            item,
             buckets,
             plan,
         }
@@ -211,15 +219,15 @@ impl PendingLimits {
         self.plan.target
     }
 
-    pub(crate) fn tool(&self) -> ToolId {
-        self.tool
+    pub(crate) fn item(&self) -> &Item {
+        &self.item
     }
 
-    /// The verdict, from the buckets' states in the order of [`Self::buckets`]; `limits` are those
-    /// of the tool, which its own name calls `tool`.
+    /// The verdict, from the buckets' states in the order of [`Self::buckets`]; `item` has the
+    /// limits.
     pub(crate) fn resume(
         &self,
-        (tool, limits): (&str, &[Limit]),
+        item: &ItemPolicy,
         states: &[BucketState],
         now: UnixNanos,
     ) -> Verdict {
@@ -227,7 +235,7 @@ impl PendingLimits {
         let mut restatements = Writes::new();
         let mut tightest: Option<(&Limit, Duration)> = None;
         for (index, bucket) in self.buckets.iter().enumerate() {
-            let Some(limit) = bucket.limit(limits) else {
+            let Some(limit) = bucket.limit(&item.limits) else {
                 continue;
             };
             let state = states
@@ -258,7 +266,8 @@ impl PendingLimits {
             },
             Some((limit, retry_after)) => Verdict::Refuse {
                 refusal: Refusal::Limited {
-                    tool: tool.to_owned(),
+                    kind: item.kind,
+                    name: item.name().to_owned(),
                     rule: limit.rule.to_string(),
                     limit: limit.id.to_string(),
                     rate: rate_in_words(limit.requests, limit.window_ms),
@@ -273,7 +282,7 @@ impl PendingLimits {
 /// One bucket of a limit.
 #[derive(Clone, Debug)]
 pub struct Bucket {
-    /// The place of the limit among those of the tool.
+    /// The place of the limit among those of the item.
     limit: usize,
     /// The identity where the principal is part of it; none where callers share the bucket.
     own: Option<Vec<u8>>,
@@ -290,7 +299,7 @@ impl Bucket {
         Self { limit: place, own }
     }
 
-    /// The limit that the bucket is of, among those of its tool.
+    /// The limit that the bucket is of, among those of its item.
     pub(crate) fn limit<'l>(&self, limits: &'l [Limit]) -> Option<&'l Limit> {
         limits.get(self.limit)
     }
@@ -309,64 +318,4 @@ impl Bucket {
             }
         }
     }
-}
-
-/// A limit, compiled for one tool.
-#[derive(Clone, Debug)]
-pub(crate) struct Limit {
-    /// The callers whose calls it counts; none where it counts everyone's.
-    pub(crate) callers: Option<Access>,
-    pub(crate) rule: Arc<str>,
-    pub(crate) id: Arc<str>,
-    pub(crate) requests: u64,
-    pub(crate) window_ms: u64,
-    pub(crate) rate: Rate,
-    pub(crate) principal: PerPrincipal,
-    /// All of a bucket's identity but the principal.
-    pub(crate) identity: Vec<u8>,
-    pub(crate) common_bucket: CommonBucket,
-}
-
-impl Limit {
-    /// Whether the limit counts the calls of a caller.
-    pub(crate) fn counts(&self, principal: &Principal) -> bool {
-        self.callers
-            .as_ref()
-            .is_none_or(|callers| callers.admits(principal))
-    }
-}
-
-/// The bucket that callers share: all of them, or those without a name.
-#[derive(Clone, Debug)]
-pub(crate) struct CommonBucket {
-    identity: Vec<u8>,
-    place: KnownPlace,
-}
-
-impl CommonBucket {
-    /// The bucket of a limit of which `identity` is all but the principal.
-    pub(crate) fn new(identity: Vec<u8>, principal: PerPrincipal) -> Self {
-        Self {
-            identity: match principal {
-                PerPrincipal::No => identity,
-                PerPrincipal::Yes => part(identity, b'a', b""),
-            },
-            place: KnownPlace::default(),
-        }
-    }
-}
-
-/// Whether each caller has a bucket of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PerPrincipal {
-    Yes,
-    No,
-}
-
-/// Adds a tagged part with its length, so that no two identities run together.
-pub(crate) fn part(mut identity: Vec<u8>, tag: u8, text: &[u8]) -> Vec<u8> {
-    identity.push(tag);
-    identity.extend_from_slice(&(text.len() as u64).to_le_bytes());
-    identity.extend_from_slice(text);
-    identity
 }

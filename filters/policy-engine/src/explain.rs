@@ -1,15 +1,15 @@
-//! Which rule decides what: the policy of one tool, field by field.
+//! Which rule decides what: the policy of one item, field by field.
 
 use serde::Serialize;
 
 use crate::wire::Validate;
 
-/// The policy in force for one tool.
+/// The policy in force for one item.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
-    /// The name of the server that has the tool.
+    /// The name of the server that has the item.
     pub server: String,
-    /// The server's own name of the tool.
+    /// The server's own name of the tool, or of another item.
     pub tool: String,
     /// The roles that may call; `["*"]` is everyone, `[]` nobody.
     pub allow: Field<Vec<String>>,

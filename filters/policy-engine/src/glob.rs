@@ -1,5 +1,8 @@
 //! Names with `*` in them.
 
+use crate::item_kind::ItemKind;
+use crate::uri::replace_expressions;
+
 /// A pattern in which each `*` stands for any text, the empty one included; all else stands for
 /// itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +13,15 @@ impl Glob {
     #[must_use]
     pub fn new(pattern: &str) -> Self {
         Self(pattern.to_owned())
+    }
+
+    /// Reads the pattern of items of a kind. In one of URIs `{name}` stands for any text, too, as
+    /// in the templates that servers list (RFC 6570).
+    pub(crate) fn of_items(kind: ItemKind, pattern: &str) -> Self {
+        match kind {
+            ItemKind::Resource => Self(replace_expressions(pattern, '*')),
+            _ => Self::new(pattern),
+        }
     }
 
     /// The text that every name begins with which the pattern stands for.

@@ -6,7 +6,8 @@
 //!
 //! - [`wire::FilterConfig`] is what the control plane sends; [`compile()`] turns it into a
 //!   [`Policy`], or says **everything** that is wrong with it ([`CompileErrors`]).
-//! - [`Policy::endpoint`] and [`Policy::tool`] find what a request is about; [`Policy::decide`]
+//! - [`Policy::endpoint`], [`Policy::tool`] and [`Policy::item`] find what a request is about, an
+//!   [`Item`]; [`Policy::decide`]
 //!   answers with a [`Decision`]: a [`Refusal`] whose [`sentence`](Refusal::sentence) tells the
 //!   caller what to do, a [`Plan`] to pass the call on, or the buckets that must be looked at first
 //!   ([`PendingLimits`]). All three are owned data: a policy says what their ids mean.
@@ -65,6 +66,7 @@
     )
 )]
 
+mod arguments_check;
 mod authority;
 mod candidates;
 mod compile;
@@ -73,7 +75,11 @@ mod decision;
 mod explain;
 mod glob;
 mod ids;
+mod item;
+mod item_kind;
+mod item_policy;
 mod known_schema;
+mod limit;
 mod method;
 mod policy;
 mod principal;
@@ -88,8 +94,10 @@ mod target;
 mod text_part;
 mod tool_list;
 mod tools;
+mod uri;
 pub mod wire;
 
+pub use arguments_check::ArgumentsCheck;
 pub use compile::compile;
 pub use compile_error::{CompileError, CompileErrors};
 pub use decision::{
@@ -99,8 +107,10 @@ pub use decision::{
 pub use explain::{ConditionalValue, ExplainedLimit, Explanation, Field};
 pub use glob::Glob;
 pub use ids::{EndpointId, RuleId, ToolId, Trace};
+pub use item::{Item, UnlistedItem};
+pub use item_kind::ItemKind;
 pub use method::MessageForm;
-pub use policy::{Address, BodyLimits, Policy};
+pub use policy::{Address, BodyLimits, Naming, Policy};
 pub use principal::Principal;
 pub use rate::{BucketState, BucketTime, UnixNanos};
 pub use refusal::{Caller, Refusal};
@@ -110,7 +120,8 @@ pub use schema::{CheckProgress, Invalid, MAX_DEPTH, Schema, Validation};
 pub use schema_cache::SchemaCache;
 pub use target::TargetId;
 pub use tool_list::{InvalidToolList, ToolList};
-pub use tools::{ArgumentsCheck, FlawedTool};
+pub use tools::FlawedTool;
+pub use uri::is_normal_pattern;
 
 /// Compiles one schema, so that it can be tried without a configuration.
 ///

@@ -1,22 +1,27 @@
 //! The compiled policy and the way through it.
 
 mod endpoints;
+mod items;
 mod limits;
 
+use crate::arguments_check::ArgumentsCheck;
 use crate::authority::{AllowedHosts, AllowedOrigins};
 use crate::candidates::Candidate;
 use crate::decision::{Arguments, Decision, PendingLimits, Plan};
 use crate::explain::Explanation;
 use crate::ids::{EndpointId, RuleId, ToolId, Trace};
+use crate::item::Item;
+use crate::item_kind::ItemKind;
 use crate::method::{self, MessageForm};
 use crate::principal::Principal;
 use crate::refusal::{Caller, Refusal};
 use crate::schema::Invalid;
 use crate::schema::header_parameters::{self, Keys, RepeatedArguments};
 use crate::target::TargetId;
-use crate::tools::{ArgumentsCheck, FlawedTool, Tools};
+use crate::tools::{FlawedTool, Tools};
 use crate::wire::{self, Credentials, Exchange, Validate};
 pub(crate) use endpoints::{EndpointPolicy, EndpointTools};
+pub use items::Naming;
 
 /// A compiled configuration. Immutable; made by [`compile`](crate::compile()).
 #[derive(Debug)]
@@ -227,17 +232,21 @@ impl Policy {
         self.tools.flawed()
     }
 
-    /// The refusal of a caller who may not call the tool whatever the arguments are: what
+    /// The refusal of a caller who may not use the item whatever the arguments are: what
     /// [`Self::decide`] will say, too, for a host that need not read them then.
     #[must_use]
-    pub fn closed_to(&self, tool: ToolId, principal: &Principal) -> Option<Refusal> {
-        let tool = self.tools.get(tool)?;
-        let Candidate { value, rule } = tool.access.first(principal);
+    pub fn closed_to(&self, item: &Item, principal: &Principal) -> Option<Refusal> {
+        let policy = self.tools.policy_of(item)?;
+        let Candidate { value, rule } = policy.access.first(principal);
+        if let (None, Item::Unlisted(item)) = (rule, item) {
+            return item.closed.clone();
+        }
         if value.admits(principal) {
             return None;
         }
         Some(Refusal::Forbidden {
-            tool: tool.name().to_owned(),
+            kind: policy.kind,
+            name: policy.name().to_owned(),
             rule: rule.map(|rule| self.rule_name(rule).to_owned()),
             caller: match principal {
                 Principal::Anonymous => Caller::Anonymous,
@@ -246,11 +255,44 @@ impl Policy {
         })
     }
 
-    /// The rules that decide about a caller's calls of a tool, whether they pass or not; none where
-    /// the id is of another policy.
+    /// The rules that decide about a caller's uses of an item, whether they pass or not; none where
+    /// it is of another policy.
     #[must_use]
-    pub fn trace(&self, tool: ToolId, principal: &Principal) -> Option<Trace> {
-        Some(self.tools.get(tool)?.trace(principal))
+    pub fn trace(&self, item: impl Into<Item>, principal: &Principal) -> Option<Trace> {
+        Some(self.tools.policy_of(&item.into())?.trace(principal))
+    }
+
+    /// How many places of items there may be: each of [`Self::item_place`] is less than this.
+    #[must_use]
+    pub fn item_places(&self) -> usize {
+        self.tools.len() + ItemKind::UNLISTED.len() * self.tools.servers().len()
+    }
+
+    /// The place of an item among all that are told apart in statistics: each tool by itself, and
+    /// all else by its server and kind, because callers choose such names.
+    #[must_use]
+    pub fn item_place(&self, item: &Item) -> usize {
+        match item {
+            Item::Tool(tool) => tool.index(),
+            Item::Unlisted(item) => {
+                let kinds = ItemKind::UNLISTED;
+                let kind = kinds.iter().position(|kind| *kind == item.kind);
+                self.tools.len() + item.server * kinds.len() + kind.unwrap_or_default()
+            }
+        }
+    }
+
+    /// The name of an item's server, and the server's own name of the item, short enough to be
+    /// repeated.
+    #[must_use]
+    pub fn item_name<'a>(&'a self, item: &'a Item) -> Option<(&'a str, &'a str)> {
+        match item {
+            Item::Tool(tool) => self.tool_name(*tool),
+            Item::Unlisted(item) => {
+                let server = self.tools.servers().get(item.server)?;
+                Some((&server.name, item.policy.name()))
+            }
+        }
     }
 
     /// Whether [`Self::decide`] must see the arguments of a caller's call of the tool. If not,
@@ -270,23 +312,28 @@ impl Policy {
 
     /// Whether the call passes: rights first, then arguments, then limits, so that a refused call
     /// costs its caller nothing.
-    pub fn decide(&self, id: ToolId, principal: &Principal, arguments: Arguments<'_>) -> Decision {
-        self.decide_checked(id, principal, arguments, None)
+    pub fn decide(
+        &self,
+        item: impl Into<Item>,
+        principal: &Principal,
+        arguments: Arguments<'_>,
+    ) -> Decision {
+        self.decide_checked(&item.into(), principal, arguments, None)
     }
 
     /// Decides as [`Self::decide`] does, on arguments that have been checked while they were read.
     /// A check by a schema that does not hold for the call, or one that is not over, is none.
     pub fn decide_checked(
         &self,
-        id: ToolId,
+        item: &Item,
         principal: &Principal,
         arguments: Arguments<'_>,
         check: Option<ArgumentsCheck>,
     ) -> Decision {
-        let Some(tool) = self.tools.get(id) else {
+        let Some(tool) = self.tools.policy_of(item) else {
             return Decision::Refuse(Refusal::unknown_tool(b"?"));
         };
-        if let Some(refusal) = self.closed_to(id, principal) {
+        if let Some(refusal) = self.closed_to(item, principal) {
             return Decision::Refuse(refusal);
         }
         if tool.is_uncheckable(principal) {
@@ -301,7 +348,7 @@ impl Policy {
         };
         let timeout = tool.timeout.first(principal).value;
         let plan = Plan::to(target, reached.credentials);
-        let mut plan = plan.calling(id, tool.trace(principal), timeout);
+        let mut plan = plan.calling(item.clone(), tool.trace(principal), timeout);
         if tool.checks(principal) {
             let arguments = match arguments {
                 Arguments::Absent => b"{}",
@@ -328,7 +375,12 @@ impl Policy {
             plan = plan.having_read(shadowed);
         }
         if tool.limits.iter().any(|limit| limit.counts(principal)) {
-            Decision::Limit(PendingLimits::new(id, &tool.limits, principal, plan))
+            Decision::Limit(PendingLimits::new(
+                item.clone(),
+                &tool.limits,
+                principal,
+                plan,
+            ))
         } else {
             Decision::Allow(plan)
         }
@@ -386,5 +438,14 @@ impl Policy {
     #[must_use]
     pub fn explain(&self, tool: ToolId) -> Option<&Explanation> {
         self.tools.explain(tool)
+    }
+
+    /// The same for any item.
+    #[must_use]
+    pub fn explain_item<'a>(&'a self, item: &'a Item) -> Option<&'a Explanation> {
+        match item {
+            Item::Tool(tool) => self.explain(*tool),
+            Item::Unlisted(item) => self.tools.explain_unlisted(item),
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::item_kind::ItemKind;
 use crate::schema::violation::{Violation, echo};
 
 /// Why a call is refused.
@@ -13,10 +14,19 @@ pub enum Refusal {
         /// The name that the caller asked for: shortened and printable.
         name: String,
     },
-    /// The caller may not call the tool.
+    /// The name of an item is spelt as servers might take it for another one.
+    NotNormal {
+        /// The kind of item.
+        kind: ItemKind,
+        /// The name that the caller wrote: shortened and printable.
+        name: String,
+    },
+    /// The caller may not use the item.
     Forbidden {
-        /// The tool's own name.
-        tool: String,
+        /// The kind of item.
+        kind: ItemKind,
+        /// The server's own name of it.
+        name: String,
         /// The rule that says who may; none where the default does.
         rule: Option<String>,
         /// Whether the caller said who they are.
@@ -46,8 +56,10 @@ pub enum Refusal {
     },
     /// The caller has called too often.
     Limited {
-        /// The tool's own name.
-        tool: String,
+        /// The kind of item.
+        kind: ItemKind,
+        /// The server's own name of it.
+        name: String,
         /// The rule that holds the limit.
         rule: String,
         /// The limit's name within its rule.
@@ -76,6 +88,13 @@ impl Refusal {
         Self::UnknownTool { name: echo(name) }
     }
 
+    pub(crate) fn not_normal(kind: ItemKind, name: &[u8]) -> Self {
+        Self::NotNormal {
+            kind,
+            name: echo(name),
+        }
+    }
+
     pub(crate) fn closed_method(method: &[u8]) -> Self {
         Self::ClosedMethod {
             method: echo(method),
@@ -87,6 +106,7 @@ impl Refusal {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::UnknownTool { .. } => "unknown_tool",
+            Self::NotNormal { .. } => "not_normal",
             Self::Forbidden { .. } => "forbidden",
             Self::ClosedMethod { .. } => "closed_method",
             Self::BadArguments { .. } => "bad_arguments",
@@ -107,18 +127,35 @@ impl Refusal {
                      withholds it; call `tools/list` for others"
                 )
             }
-            Self::Forbidden { tool, rule, caller } => {
+            Self::NotNormal { kind, name } => {
+                let how = match kind {
+                    ItemKind::Resource => {
+                        "write its URI in normal form (RFC 3986 section 6.2.2), and encode what no \
+                         URI may hold"
+                    }
+                    _ => "write it without control characters, and without spaces around it",
+                };
+                let kind = kind.word();
+                format!("the {kind} `{name}` could be taken for another one; {how}")
+            }
+            Self::Forbidden {
+                kind,
+                name,
+                rule,
+                caller,
+            } => {
+                let kind = kind.word();
                 let rule = rule
                     .as_ref()
                     .map(|rule| format!(" (rule `{rule}`)"))
                     .unwrap_or_default();
                 match caller {
                     Caller::Anonymous => format!(
-                        "tool `{tool}` is not open to anonymous callers{rule}; ask the \
+                        "{kind} `{name}` is not open to anonymous callers{rule}; ask the \
                          operator of this gateway for access"
                     ),
                     Caller::Known => format!(
-                        "tool `{tool}` is not allowed for you{rule}; ask the operator of this \
+                        "{kind} `{name}` is not allowed for you{rule}; ask the operator of this \
                          gateway for access"
                     ),
                 }
@@ -153,13 +190,15 @@ impl Refusal {
                  it; tell its operator"
             ),
             Self::Limited {
-                tool,
+                kind,
+                name,
                 rate,
                 retry_after,
                 ..
             } => {
                 format!(
-                    "tool `{tool}` is limited to {rate}; try again in {} s",
+                    "{} `{name}` is limited to {rate}; try again in {} s",
+                    kind.word(),
                     whole_seconds(*retry_after)
                 )
             }
@@ -206,7 +245,8 @@ mod tests {
     #[test]
     fn it_says_what_to_do() {
         let limited = Refusal::Limited {
-            tool: "execute_query".into(),
+            kind: ItemKind::Tool,
+            name: "execute_query".into(),
             rule: "tool:execute_query".into(),
             limit: "each".into(),
             rate: rate_in_words(2, 60_000),

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use crate::item_kind::ItemKind;
+
 /// The word that Envoy puts before the name of every statistic of a module.
 pub const PREFIX: &str = "wasmcustom";
 /// Counts the calls of a tool that were decided on, refused ones too.
@@ -42,6 +44,22 @@ pub fn label(name: &str) -> String {
 #[must_use]
 pub fn tool_labels(server: &str, tool: &str) -> String {
     format!("server.{}.tool.{}", label(server), label(tool))
+}
+
+/// The labels of an item of a server in the names of its statistics: all that are no tools of one
+/// kind share them, because callers choose their names, and statistics are never freed.
+#[must_use]
+pub fn item_labels(kind: ItemKind, (server, name): (&str, &str)) -> String {
+    match kind {
+        ItemKind::Tool => tool_labels(server, name),
+        _ => kind_labels(server, kind),
+    }
+}
+
+/// The labels of all items of a kind, which are no tools.
+#[must_use]
+pub fn kind_labels(server: &str, kind: ItemKind) -> String {
+    format!("server.{}.kind.{}", label(server), kind.word())
 }
 
 /// The label of a listener in the name of [`CONFIGURATION`].

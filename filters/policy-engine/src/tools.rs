@@ -1,27 +1,29 @@
-//! The tools of a policy. What is decided about each is merged from the rules when it is first
-//! asked for: a change of one rule costs nothing for the tools that nobody calls.
+//! The tools of a policy, and its rules about items that no list names. The policy of a tool is
+//! merged from the rules when it is first asked for: a change of one rule costs nothing for the
+//! tools that nobody calls.
 
-mod arguments_check;
 mod explain;
 mod merge;
 pub(crate) mod rule;
-mod tool_policy;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
-use crate::compile_error::{CompileError, CompileErrors, join};
+use crate::compile_error::{CompileError, join};
 use crate::explain::Explanation;
-use crate::ids::{RuleId, ToolId};
+use crate::ids::ToolId;
+use crate::item::{Item, UnlistedItem};
+use crate::item_kind::ItemKind;
+use crate::item_policy::{ItemPolicy, SchemaFlaw};
 use crate::known_schema::KnownSchema;
+use crate::refusal::Refusal;
 use crate::target::Targets;
-use crate::text_part::TextPart;
 use crate::tool_list::{ListedTool, ToolList};
 use crate::wire;
-pub use arguments_check::ArgumentsCheck;
 use merge::merge;
-use rule::Rule;
-pub(crate) use tool_policy::ToolPolicy;
+use merge::merge_unlisted;
+pub(crate) use rule::Subject;
+use rule::{About, ListedTools, Rule};
 
 /// The tools of all servers, and what their policies are merged from.
 #[derive(Debug)]
@@ -29,10 +31,12 @@ pub(crate) struct Tools {
     pub(crate) rules: Vec<Rule>,
     pub(crate) defaults: wire::Defaults,
     pub(crate) targets: Targets,
+    /// Whether a rule is about something else than tools.
+    has_unlisted: bool,
     /// In the order of their names.
     servers: Vec<ServerTools>,
     /// Their policies, by [`ToolId`].
-    merged: Vec<OnceLock<Box<ToolPolicy>>>,
+    merged: Vec<OnceLock<Box<ItemPolicy>>>,
 }
 
 /// A server and its tools.
@@ -48,17 +52,6 @@ pub(crate) struct ServerTools {
     pub(crate) withheld: BTreeSet<String>,
     /// The id of its first tool.
     first: usize,
-}
-
-/// A schema that cannot be used.
-#[derive(Clone, Debug)]
-pub(crate) struct SchemaFlaw {
-    /// The schema's name in the configuration.
-    pub(crate) hash: TextPart,
-    /// The rule whose constraints it is; none where it is the tool's own.
-    pub(crate) rule: Option<(RuleId, Arc<str>)>,
-    /// The faults of the schema; none where the configuration does not hold it.
-    pub(crate) errors: Option<CompileErrors>,
 }
 
 /// A tool that is listed and whose arguments cannot be checked.
@@ -114,7 +107,10 @@ impl Tools {
         }
         let mut merged = Vec::new();
         merged.resize_with(first, OnceLock::new);
+        let is_unlisted =
+            |rule: &Rule| matches!(&rule.about, About::Items(kind, _) if *kind != ItemKind::Tool);
         Self {
+            has_unlisted: rules.iter().any(is_unlisted),
             rules,
             defaults,
             targets,
@@ -150,7 +146,7 @@ impl Tools {
 
     /// Everything that is decided about a tool.
     #[inline]
-    pub(crate) fn get(&self, id: ToolId) -> Option<&ToolPolicy> {
+    pub(crate) fn get(&self, id: ToolId) -> Option<&ItemPolicy> {
         let merged = self.merged.get(id.index())?;
         match merged.get() {
             Some(policy) => Some(policy),
@@ -158,25 +154,89 @@ impl Tools {
         }
     }
 
+    /// Everything that is decided about an item.
+    pub(crate) fn policy_of<'a>(&'a self, item: &'a Item) -> Option<&'a ItemPolicy> {
+        match item {
+            Item::Tool(id) => self.get(*id),
+            Item::Unlisted(item) => Some(&item.policy),
+        }
+    }
+
+    /// The rules about a server's items of this kind, named by messages of this method, whatever
+    /// they are called; none for most messages of most policies.
+    pub(crate) fn about_unlisted<'a>(
+        &'a self,
+        server: &'a str,
+        kind: ItemKind,
+        method: &'a str,
+    ) -> impl Iterator<Item = &'a Rule> {
+        let rules = self.rules.iter().filter(|_| self.has_unlisted);
+        rules.filter(move |rule| rule.is_about(server) && rule.may_match(kind, method))
+    }
+
+    /// The item of a server that no list names, where a rule names it.
+    /// `closed` refuses callers about whom no rule says whether they may use it.
+    pub(crate) fn unlisted(
+        &self,
+        place: usize,
+        subject: Subject<'_>,
+        closed: Option<Refusal>,
+    ) -> Option<Item> {
+        let server = self.servers.get(place)?;
+        let matching: Vec<&Rule> = self.matching(server, subject).collect();
+        (!matching.is_empty()).then(|| {
+            Item::Unlisted(Arc::new(UnlistedItem {
+                kind: subject.kind,
+                server: place,
+                closed,
+                rules: matching.iter().map(|rule| rule.id).collect(),
+                policy: merge_unlisted(self, server, (subject, &matching)),
+            }))
+        })
+    }
+
     /// The policy of a tool with the rules behind it.
     pub(crate) fn explain(&self, id: ToolId) -> Option<&Explanation> {
         let (place, policy) = (self.place(id)?, self.get(id)?);
-        let explain = || Box::new(explain::explain(self, place, policy));
+        let explain = || {
+            let (server, tool) = place;
+            let rules = self.matching(server, Subject::tool(&tool.name));
+            Box::new(explain::explain(self, place.0, (policy, &tool.name), rules))
+        };
         Some(policy.explanation.get_or_init(explain))
     }
 
-    /// The rules that match a tool, in their order.
-    fn matching<'a>(
+    /// The policy of an item that no list names with the rules behind it.
+    pub(crate) fn explain_unlisted<'a>(
+        &'a self,
+        item: &'a UnlistedItem,
+    ) -> Option<&'a Explanation> {
+        let server = self.servers.get(item.server)?;
+        let policy = &item.policy;
+        let explain = || {
+            let ids = item.rules.iter();
+            let rules = ids.filter_map(|id| self.rules.get(id.index()));
+            let mut explanation = explain::explain(self, server, (policy, policy.name()), rules);
+            if item.closed.is_some() && explanation.allow.rule.is_none() {
+                explanation.allow.value.clear();
+            }
+            Box::new(explanation)
+        };
+        Some(policy.explanation.get_or_init(explain))
+    }
+
+    /// The rules that match an item, in their order.
+    pub(crate) fn matching<'a>(
         &'a self,
         server: &'a ServerTools,
-        tool: &'a str,
+        subject: Subject<'a>,
     ) -> impl Iterator<Item = &'a Rule> {
         let rules = self.rules.iter();
-        rules.filter(move |rule| rule.matches(&server.name, tool))
+        rules.filter(move |rule| rule.matches(&server.name, subject))
     }
 
     #[cold]
-    fn merge(&self, id: ToolId) -> Option<&ToolPolicy> {
+    fn merge(&self, id: ToolId) -> Option<&ItemPolicy> {
         let (server, tool) = self.place(id)?;
         let merged = self.merged.get(id.index())?;
         Some(merged.get_or_init(|| Box::new(merge(self, server, tool))))
@@ -249,9 +309,10 @@ impl Tools {
             .filter(|server| rule.is_about(&server.name));
         about.flat_map(move |server| {
             let every = 0..server.list.tools().len();
-            let (every, some) = match rule.pattern() {
-                None => (Some(every), None),
-                Some(pattern) => (None, Some(server.list.matching(pattern))),
+            let (every, some) = match rule.listed_tools() {
+                ListedTools::All => (Some(every), None),
+                ListedTools::Like(pattern) => (None, Some(server.list.matching(pattern))),
+                ListedTools::None => (None, None),
             };
             let places = every
                 .into_iter()

@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::item_kind::ItemKind;
+
 mod named_list;
 pub mod travel;
 
@@ -18,8 +20,9 @@ pub use named_list::NamedList;
 /// Only the filter sets it, and a client's own never reaches a route.
 pub const CLUSTER_HEADER: &str = "x-portcullis-cluster";
 
-/// The version of the wire form that this engine writes, and the newest that it reads.
-pub const VERSION: u32 = 2;
+/// The version of the wire form that this engine writes, and the newest that it reads: before it
+/// there is no [`Match::prompt`], [`Match::uri`] and [`Match::method`].
+pub const VERSION: u32 = 3;
 
 /// The oldest version of the wire form that this engine reads: it knows no [`Server::list`].
 pub const OLDEST_VERSION: u32 = 1;
@@ -85,11 +88,16 @@ pub enum AccessDetail {
     Configuration,
     /// `allowed`, or the reason for a refusal in a fixed word.
     Decision,
+    /// The server's own name of the item that the request is about: of a tool or prompt the name,
+    /// of a resource the URI, of another message the method; shortened and printable.
+    Item,
+    /// The kind of that item: `tool`, `prompt`, `resource` or `method`.
+    Kind,
     /// The caller, as far as it is known who that is.
     Principal,
     /// The rule that decided; nothing where a default did.
     Rule,
-    /// The server of the tool.
+    /// The server of the item.
     Server,
     /// The server's own name of the tool that was called.
     Tool,
@@ -102,6 +110,8 @@ impl AccessDetail {
         match self {
             Self::Configuration => "portcullis_configuration",
             Self::Decision => "portcullis_decision",
+            Self::Item => "portcullis_item",
+            Self::Kind => "portcullis_kind",
             Self::Principal => "portcullis_principal",
             Self::Rule => "portcullis_rule",
             Self::Server => "portcullis_server",
@@ -259,7 +269,7 @@ pub struct Role {
 pub struct Rule {
     /// The rule's unique name.
     pub name: String,
-    /// The tools that it is about; absent is every tool.
+    /// The items that it is about; absent is every tool.
     #[serde(
         default,
         rename = "match",
@@ -293,15 +303,39 @@ pub struct Match {
     /// The server's name; absent is every server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
-    /// The server's own name of the tool, in which `*` stands for any text; absent is every tool.
+    /// The server's own name of a tool, in which `*` stands for any text; absent is every tool,
+    /// where no other kind of item is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
+    /// The name of a prompt, as `tool`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// The URI of a resource, or a template of URIs: `*` stands for any text, and so does what is
+    /// in braces, with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// The method of a message, whatever it is about; `*` stands for any text. At most one of
+    /// `tool`, `prompt`, `uri` and `method` is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
     /// The roles of which a caller holds one; absent is every caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roles: Option<Vec<String>>,
 }
 
 impl Match {
+    /// The patterns of items, each with its kind and its field.
+    pub fn items(&self) -> impl Iterator<Item = (ItemKind, &'static str, &str)> {
+        let fields = [
+            (ItemKind::Tool, "tool", &self.tool),
+            (ItemKind::Prompt, "prompt", &self.prompt),
+            (ItemKind::Resource, "uri", &self.uri),
+            (ItemKind::Method, "method", &self.method),
+        ];
+        let given = fields.into_iter();
+        given.filter_map(|(kind, field, pattern)| Some((kind, field, pattern.as_deref()?)))
+    }
+
     /// Whether the rule is about every call of every tool of every server.
     #[must_use]
     pub fn is_everything(&self) -> bool {

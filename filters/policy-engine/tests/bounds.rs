@@ -239,7 +239,10 @@ fn it_merges_the_rules_of_a_tool_in_memory_that_does_not_grow_with_their_roles()
         let roles: Vec<String> = (0..count).map(|role| format!("role {role}")).collect();
         let policy = policy(&json!({}), &conditional(&roles), &roles);
         let tool = policy.find_tool("data", "tool").unwrap();
-        let taken = measure(|| assert!(policy.closed_to(tool, &Principal::Anonymous).is_none()));
+        let taken = measure(|| {
+            let closed = policy.closed_to(&tool.into(), &Principal::Anonymous);
+            assert!(closed.is_none());
+        });
         taken.bytes_total
     };
     let few = merged(1);
@@ -262,7 +265,11 @@ fn it_compiles_nothing_for_a_caller_who_may_not_call_the_tool() {
         let refused = || {
             let decision = policy.decide(tool, &Principal::Anonymous, Arguments::NotRead);
             assert!(matches!(decision, Decision::Refuse(_)), "{decision:?}");
-            assert!(policy.closed_to(tool, &Principal::Anonymous).is_some());
+            assert!(
+                policy
+                    .closed_to(&tool.into(), &Principal::Anonymous)
+                    .is_some()
+            );
         };
         let (_, steps) = taken_by(refused);
         assert!(steps <= rules, "{steps} steps for {rules} rules");

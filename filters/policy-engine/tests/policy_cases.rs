@@ -11,8 +11,8 @@ use std::path::Path;
 use policy_engine::settlement::Settled;
 use policy_engine::wire::FilterConfig;
 use policy_engine::{
-    Arguments, Decision, MessageForm, Plan, Policy, Principal, Refusal, SchemaCache, UnixNanos,
-    compile,
+    Arguments, Decision, ItemKind, MessageForm, Naming, Plan, Policy, Principal, Refusal,
+    SchemaCache, UnixNanos, compile,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -35,8 +35,8 @@ struct Case {
     /// The method of a message that is no tool call.
     method: Option<String>,
     form: Option<Form>,
-    #[serde(rename = "params")]
-    _params: Option<serde_json::Value>,
+    #[serde(default)]
+    params: serde_json::Value,
     #[serde(default, deserialize_with = "present")]
     arguments: Option<Box<RawValue>>,
     arguments_raw: Option<String>,
@@ -100,21 +100,6 @@ impl Gateway {
             .policy
             .endpoint(case.endpoint.as_deref().unwrap_or("/mcp").as_bytes())
             .expect("the case's endpoint");
-        if let Some(method) = &case.method {
-            let form = match case.form {
-                Some(Form::Notification) => MessageForm::Notification,
-                None => MessageForm::Request,
-            };
-            return match self.policy.closed_method(method.as_bytes(), form) {
-                Some(refusal) => Err(refusal),
-                None => Ok(self
-                    .policy
-                    .forward(endpoint)
-                    .expect("the endpoint's server")),
-            };
-        }
-        let tool = case.tool.as_deref().expect("a tool or a method");
-        let tool = self.policy.tool(endpoint, tool.as_bytes())?;
         let principal = match &case.principal {
             None => Principal::Anonymous,
             Some(KnownPrincipal { subject, claims }) => Principal::Known {
@@ -122,13 +107,40 @@ impl Gateway {
                 claims: claims.clone(),
             },
         };
+        if let Some(method) = &case.method {
+            let form = match case.form {
+                Some(Form::Notification) => MessageForm::Notification,
+                None => MessageForm::Request,
+            };
+            let naming = naming(method, &case.params, form);
+            let Some(item) = self.policy.item(endpoint, naming)? else {
+                return match self.policy.closed_method(method.as_bytes(), form) {
+                    Some(refusal) => Err(refusal),
+                    None => Ok(self
+                        .policy
+                        .forward(endpoint)
+                        .expect("the endpoint's server")),
+                };
+            };
+            assert!(
+                self.policy
+                    .may_rule_on(endpoint, naming.kind, naming.method)
+            );
+            return self.settle(self.policy.decide(item, &principal, Arguments::NotRead));
+        }
+        let tool = case.tool.as_deref().expect("a tool or a method");
+        let tool = self.policy.tool(endpoint, tool.as_bytes())?;
         let arguments = match (&case.arguments, &case.arguments_raw) {
             _ if !self.policy.needs_arguments(tool, &principal) => Arguments::NotRead,
             (_, Some(text)) => Arguments::Raw(text.as_bytes()),
             (Some(value), None) => Arguments::Raw(value.get().as_bytes()),
             (None, None) => Arguments::Absent,
         };
-        match self.policy.decide(tool, &principal, arguments) {
+        self.settle(self.policy.decide(tool, &principal, arguments))
+    }
+
+    fn settle(&self, decision: Decision) -> Result<Plan, Refusal> {
+        match decision {
             Decision::Refuse(refusal) => Err(refusal),
             Decision::Allow(plan) => Ok(plan),
             Decision::Limit(pending) => {
@@ -141,6 +153,27 @@ impl Gateway {
                 }
             }
         }
+    }
+}
+
+/// The item that a message's `params` name.
+fn naming<'a>(method: &'a str, params: &'a serde_json::Value, form: MessageForm) -> Naming<'a> {
+    let reference = &params["ref"];
+    let of_type = |kind: &'a str| ItemKind::of_reference(kind.as_bytes());
+    let (kind, name) = match reference["type"].as_str().and_then(of_type) {
+        Some(ItemKind::Prompt) => (ItemKind::Prompt, &reference["name"]),
+        Some(kind) => (kind, &reference["uri"]),
+        None => match ItemKind::of_method(method.as_bytes()) {
+            ItemKind::Prompt => (ItemKind::Prompt, &params["name"]),
+            ItemKind::Resource => (ItemKind::Resource, &params["uri"]),
+            kind => (kind, &serde_json::Value::Null),
+        },
+    };
+    Naming {
+        kind,
+        method: method.as_bytes(),
+        name: name.as_str().unwrap_or(method).as_bytes(),
+        form,
     }
 }
 

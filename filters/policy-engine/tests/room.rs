@@ -100,7 +100,8 @@ fn it_keeps_nothing_compiled_for_calls_that_wait_for_bytes() {
     assert!((1..TOO_MANY).contains(&declined), "{declined}");
     for (id, check, _) in waiting {
         let arguments = Arguments::Raw(arguments);
-        let decision = policy.decide_checked(id, &Principal::Anonymous, arguments, Some(check));
+        let decision =
+            policy.decide_checked(&id.into(), &Principal::Anonymous, arguments, Some(check));
         assert!(matches!(decision, Decision::Refuse(_)), "{decision:?}");
     }
 }
@@ -139,8 +140,9 @@ fn it_compiles_for_each_call_what_it_has_forgotten_and_no_more_than_twice() {
             assert!(steps < 100, "{steps} steps");
         }
         let arguments = Arguments::Raw(b"{}");
-        let (_, steps) =
-            taken_by(|| policy.decide_checked(id, &Principal::Anonymous, arguments, Some(check)));
+        let (_, steps) = taken_by(|| {
+            policy.decide_checked(&id.into(), &Principal::Anonymous, arguments, Some(check))
+        });
         assert!(steps < 2 * bytes(first), "{steps} steps");
     });
     let others: u64 = tools[1..].iter().map(|(tool, _)| bytes(tool)).sum();

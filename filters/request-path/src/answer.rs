@@ -6,8 +6,8 @@
 
 mod writing;
 
-use mcp_message::{Capability, Era, ReadError, SUPPORTED, UnsupportedVersion, reply};
-use policy_engine::{Refusal, echo};
+use mcp_message::{Era, ReadError, SUPPORTED, UnsupportedVersion, reply};
+use policy_engine::{ItemKind, Refusal, echo};
 
 use crate::request_budget::SLOW;
 
@@ -61,7 +61,7 @@ impl Answer {
         let reason = refusal.reason();
         let sentence = refusal.sentence();
         match refusal {
-            Refusal::UnknownTool { .. } => {
+            Refusal::UnknownTool { .. } | Refusal::NotNormal { .. } => {
                 Self::error(200, INVALID_PARAMS, reason, sentence).with_callers_id()
             }
             Refusal::BadArguments { .. } => Self::tool_error(era, reason, sentence),
@@ -76,10 +76,12 @@ impl Answer {
                 let status = if era == Era::Modern { 403 } else { 200 };
                 Self::error(status, FORBIDDEN, reason, sentence).with_callers_id()
             }
-            Refusal::Forbidden { rule, .. } => Self::error(403, FORBIDDEN, reason, sentence)
+            Refusal::Forbidden { kind, rule, .. } => Self::error(403, FORBIDDEN, reason, sentence)
                 .with_rule(rule.as_ref())
-                .for_call(era),
-            Refusal::Limited { rule, limit, .. } => {
+                .for_item(*kind, era),
+            Refusal::Limited {
+                kind, rule, limit, ..
+            } => {
                 let seconds = refusal.retry_after_seconds().unwrap_or(1);
                 let mut data = format!("{{\"retryAfterSeconds\":{seconds},\"rule\":");
                 reply::push_string(&mut data, rule);
@@ -90,18 +92,18 @@ impl Answer {
                     .with_rule(Some(rule))
                     .with_header("retry-after", seconds.to_string())
                     .with_data(data)
-                    .for_call(era)
+                    .for_item(*kind, era)
             }
         }
     }
 
     /// The answer to a call while the state of its limits cannot be read or written.
-    pub(crate) fn limits_unavailable(era: Era) -> Self {
+    pub(crate) fn limits_unavailable(kind: ItemKind, era: Era) -> Self {
         let sentence =
-            "the limits of this tool cannot be checked at the moment; try again in 1 s".to_owned();
+            "the limits of this call cannot be checked at the moment; try again in 1 s".to_owned();
         Self::error(503, NOT_READY, "limits_unavailable", sentence)
             .with_header("retry-after", "1".to_owned())
-            .for_call(era)
+            .for_item(kind, era)
     }
 
     /// No configuration is in force.
@@ -296,13 +298,12 @@ impl Answer {
     }
 
     /// A method that is called on something, without its name.
-    pub(crate) fn nameless(method: &str, capability: Capability) -> Self {
-        let member = capability.member().unwrap_or("params");
+    pub(crate) fn nameless(method: &str, lacks: &str) -> Self {
         Self::error(
             200,
             INVALID_PARAMS,
             "nameless",
-            format!("`{method}` needs a string in `{member}`"),
+            format!("`{method}` needs {lacks}"),
         )
         .with_callers_id()
     }
@@ -365,6 +366,21 @@ impl Answer {
                 ..Self::tool_error(era, self.reason, message)
             },
             (form, _) => Self { form, ..self }.with_callers_id(),
+        }
+    }
+
+    /// Turns the error into the answer to a message about an item of this kind: that to a tool call
+    /// has a form of its own; of other messages session-based revisions get an error under 200,
+    /// because a 4xx would end the session of old SDKs.
+    fn for_item(self, kind: ItemKind, era: Era) -> Self {
+        match (kind, era) {
+            (ItemKind::Tool, _) => self.for_call(era),
+            (_, Era::Legacy(_)) => Self {
+                status: 200,
+                ..self
+            }
+            .with_callers_id(),
+            (_, Era::Modern) => self.with_callers_id(),
         }
     }
 

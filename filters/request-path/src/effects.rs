@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use policy_engine::settlement::Stored;
 use policy_engine::slots::{EncodedSlot, SlotIndex, SlotVersion};
-use policy_engine::{RuleId, TargetId, ToolId, UnixNanos};
+use policy_engine::{Item, RuleId, TargetId, ToolId, UnixNanos};
 use proxy_values::{HeaderPairs, StreamId};
 use smallvec::SmallVec;
 
@@ -86,21 +86,21 @@ pub enum Effect {
         /// The value of the note.
         value: NotedId,
     },
-    /// A call of this tool was decided on.
-    Called(ToolId),
+    /// A use of this item was decided on.
+    Called(Item),
     /// A call of this tool passes only because its validation is in shadow.
     Shadowed(ToolId),
     /// The request goes upstream.
     Passed {
-        /// The tool that is called.
-        tool: Option<ToolId>,
+        /// The item that it is about, where a rule may be about it.
+        item: Option<Item>,
         /// The rule that opens it; none where the default does.
         rule: Option<RuleId>,
     },
     /// The request is refused.
     Refused {
-        /// The tool that was called, where that is known.
-        tool: Option<ToolId>,
+        /// The item that it is about, where that is known and a rule may be about it.
+        item: Option<Item>,
         /// The reason, in a short fixed word.
         reason: &'static str,
         /// The name of the rule that refuses; none where a default does, or no policy.

@@ -145,7 +145,7 @@ impl RequestPath {
                     .then(|| Reader::new(settings.limits));
                 let refusing = Refusing {
                     answer,
-                    tool: None,
+                    item: None,
                     id: None,
                     search: reader.map(|reader| IdSearch::new(reader, Vec::new())),
                     max_bytes: settings.limits.max_bytes,
@@ -197,7 +197,7 @@ impl RequestPath {
             Phase::Bodyless(..) if size > 0 => {
                 let refusing = Refusing {
                     answer: Answer::unexpected_body(),
-                    tool: None,
+                    item: None,
                     id: None,
                     search: None,
                     max_bytes: settings.limits.max_bytes,
@@ -312,7 +312,7 @@ impl RequestPath {
                 }
                 Next::Go
             }
-            MessageFate::Refuse { answer, tool } => {
+            MessageFate::Refuse { answer, item } => {
                 let id = message.id().map(<[u8]>::to_vec);
                 let max_bytes = settings.limits.max_bytes;
                 let (end, size) = (message.end(), self.size);
@@ -325,7 +325,7 @@ impl RequestPath {
                 };
                 let mut refusing = Refusing {
                     answer,
-                    tool,
+                    item,
                     id,
                     search,
                     max_bytes,

@@ -105,7 +105,7 @@ fn it_asks_for_one_thing_at_a_time_and_then_says_all_that_is_to_be_done() {
                 format!("{name} is {}", String::from_utf8_lossy(value))
             }
             Effect::Called(_) => "called".to_owned(),
-            Effect::Passed { tool: Some(_), .. } => "passed".to_owned(),
+            Effect::Passed { item: Some(_), .. } => "passed".to_owned(),
             other => panic!("{other:?}"),
         })
         .collect();

@@ -2,7 +2,7 @@
 
 import json
 
-from mcp_messages import Era, call
+from mcp_messages import Era, call, request
 from polling import until
 
 
@@ -58,6 +58,8 @@ def test_it_shows_who_called_what_and_which_rule_decided(managed):
         assert len(configuration) == 12 and int(configuration, 16) >= 0
         assert line == {
             "tool": tool,
+            "kind": "tool",
+            "item": tool,
             "decision": decision,
             "rule": rule,
             "server": server,
@@ -67,6 +69,35 @@ def test_it_shows_who_called_what_and_which_rule_decided(managed):
         }
     gauges = managed.envoy.stats("portcullis_configuration").values()
     assert int(configuration, 16) in gauges
+
+
+def test_it_shows_prompts_and_resources_that_rules_are_about(managed):
+    document = managed.control_plane.document()
+    document["listeners"][0]["access_log"] = {"details": ["kind", "item", "decision", "rule"]}
+    document["tools"] = [
+        {"name": "reviews", "match": {"server": "weather", "prompt": "review_*"}, "allow": []},
+        {"name": "secrets", "match": {"uri": "file:///secret/{name}"}, "allow": []},
+    ]
+    changed = managed.change(document).json
+    assert changed["outcome"] == "accepted"
+    path = "/servers/weather/mcp"
+    review = request(Era.MODERN, "prompts/get", {"name": "review_code"})
+    secret = request(Era.LEGACY, "resources/read", {"uri": "file:///secret/a"})
+    until("the rules hold", lambda: review.post_once(managed.port, path).status == 403)
+    refused = secret.post_once(managed.port, path)
+    assert (refused.status, refused.json["error"]["code"]) == (200, 40300)
+
+    def logged(kind: str, item: str, rule: str) -> list[dict]:
+        wanted = {"kind": kind, "item": item, "decision": "forbidden", "rule": rule}
+        return [line for line in lines_of(managed) if wanted.items() <= line.items()]
+
+    until("the prompt is logged", lambda: logged("prompt", "review_code", "reviews"))
+    until("the resource is logged", lambda: logged("resource", "file:///secret/a", "secrets"))
+    counted = managed.envoy.stats("portcullis_refusals.server.weather.kind")
+    assert {name.split(".kind.")[1] for name in counted} == {
+        "prompt.reason.forbidden",
+        "resource.reason.forbidden",
+    }
 
 
 def test_it_says_nothing_of_decisions_where_the_document_does_not_ask(managed):

@@ -20,8 +20,8 @@ from static_gateway import StaticGateways
 UNREADABLE = {"parse_error": -32700, "invalid_request": -32600}
 CODES = {"forbidden": 40300, "limited": 42900}
 
-# Old SDKs end their session on any 4xx.
-CLOSED_STATUS = {Era.MODERN: 403, Era.LEGACY: 200}
+# What is no tool call. Old SDKs end their session on any 4xx.
+CODES_OF_METHODS = {"closed_method": 40300, "not_normal": -32602, **CODES}
 # Under 200 nobody would hear an answer without an id.
 CLOSED_NOTIFICATION = {Era.MODERN: (403, 40300, None), Era.LEGACY: (400, -32600, None)}
 
@@ -80,10 +80,12 @@ def fault(reply: Reply, case: dict, era: Era, gateways: Gateways) -> str | None:
             if reached == [expect["cluster"]]
             else f"expected `{expect['cluster']}`, reached {reached}"
         )
-    if expect.get("reason") == "closed_method":
+    if "method" in case:
         error = reply.json.get("error", {})
         found = (reply.status, error.get("code"), reply.json["id"])
-        wanted = CLOSED_NOTIFICATION[era] if "form" in case else (CLOSED_STATUS[era], 40300, 1)
+        code = CODES_OF_METHODS[expect["reason"]]
+        status = code // 100 if era is Era.MODERN and code > 0 else 200
+        wanted = CLOSED_NOTIFICATION[era] if "form" in case else (status, code, 1)
         return None if found == wanted else f"expected {wanted}"
     if expect["decision"] == "allow":
         answered = (

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use policy_engine::{MessageForm, Principal};
+use policy_engine::{ItemKind, MessageForm, Naming, Principal};
 use serde::Deserialize;
 
 use crate::{Fault, fault};
@@ -26,6 +26,13 @@ pub struct Call {
     /// Instead of a tool, the method of another message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
+    /// The prompt that this message names: in `params.name`, or in the `params.ref` of
+    /// `completion/complete`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// The resource that it names: in `params.uri`, or in that `params.ref`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
     /// Whether that message asks for an answer; it does where this is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<Form>,
@@ -59,9 +66,10 @@ pub struct Caller {
 }
 
 /// The part of the policy that a call concerns.
+#[derive(Clone, Copy)]
 pub(crate) enum Subject<'c> {
     Tool(&'c str),
-    Method(&'c str, MessageForm),
+    Other(Naming<'c>),
 }
 
 impl Call {
@@ -80,15 +88,20 @@ impl Call {
         if self.method.is_some() && self.arguments.is_some() {
             faults.push(fault("/arguments", "belong to a `tool`, not to a `method`"));
         }
+        for (field, given) in [("/prompt", &self.prompt), ("/uri", &self.uri)] {
+            if given.is_some() && (self.method.is_none() || self.tool.is_some()) {
+                faults.push(fault(field, "belongs to a `method`, not to a `tool`"));
+            }
+        }
+        if self.prompt.is_some() && self.uri.is_some() {
+            faults.push(fault(
+                "/uri",
+                "a message names a `prompt` or a `uri`, not both",
+            ));
+        }
         let subject = match (&self.tool, &self.method) {
             (Some(tool), None) => Some(Subject::Tool(tool)),
-            (None, Some(method)) => Some(Subject::Method(
-                method,
-                match self.form {
-                    Some(Form::Notification) => MessageForm::Notification,
-                    Some(Form::Request) | None => MessageForm::Request,
-                },
-            )),
+            (None, Some(method)) => Some(Subject::Other(self.naming(method))),
             (Some(_), Some(_)) => {
                 faults.push(fault(
                     "/method",
@@ -104,6 +117,24 @@ impl Call {
         match subject {
             Some(subject) if faults.is_empty() => Ok(subject),
             _ => Err(faults),
+        }
+    }
+
+    /// The item that a message of this method names.
+    fn naming<'c>(&'c self, method: &'c str) -> Naming<'c> {
+        let (kind, name) = match (&self.prompt, &self.uri) {
+            (Some(prompt), _) => (ItemKind::Prompt, prompt.as_str()),
+            (None, Some(uri)) => (ItemKind::Resource, uri.as_str()),
+            (None, None) => (ItemKind::Method, method),
+        };
+        Naming {
+            kind,
+            method: method.as_bytes(),
+            name: name.as_bytes(),
+            form: match self.form {
+                Some(Form::Notification) => MessageForm::Notification,
+                Some(Form::Request) | None => MessageForm::Request,
+            },
         }
     }
 

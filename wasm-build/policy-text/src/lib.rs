@@ -29,8 +29,8 @@ use std::fmt::Display;
 use policy_engine::settlement::Settled;
 use policy_engine::wire::travel;
 use policy_engine::{
-    Arguments, CompileError, EndpointId, Plan, Policy, Principal, Refusal, SchemaCache, ToolId,
-    UnixNanos, compile,
+    Arguments, CompileError, EndpointId, Item, ItemKind, Naming, Plan, Policy, Principal, Refusal,
+    SchemaCache, UnixNanos, compile,
 };
 use serde::Serialize;
 
@@ -76,9 +76,31 @@ impl TextPolicy {
         let call = Call::read(call)?;
         let subject = call.subject()?;
         let endpoint = self.endpoint(&call.endpoint)?;
-        let (rules, outcome) = match subject {
-            Subject::Method(method, form) => {
-                let closed = self.0.closed_method(method.as_bytes(), form);
+        let item = match subject {
+            Subject::Tool(name) => {
+                let tool = self.0.tool(endpoint, name.as_bytes());
+                tool.map(|tool| Some(Item::from(tool)))
+            }
+            Subject::Other(naming) => {
+                self.check_name(endpoint, naming)?;
+                self.0.item(endpoint, naming)
+            }
+        };
+        let (rules, outcome) = match (item, subject) {
+            (Err(refusal), _) => (Rules::default(), Err(refusal)),
+            (Ok(Some(item)), _) => {
+                let principal = call.principal();
+                let trace = self.0.trace(item.clone(), &principal).unwrap_or_default();
+                let outcome = self.pass(item, &principal, &call, counts, UnixNanos(now))?;
+                (Rules::of(&self.0, trace), outcome)
+            }
+            (Ok(None), subject) => {
+                let closed = match subject {
+                    Subject::Other(Naming { method, form, .. }) => {
+                        self.0.closed_method(method, form)
+                    }
+                    Subject::Tool(_) => None,
+                };
                 let forward = self.0.forward(endpoint);
                 let outcome = match closed {
                     Some(refusal) => Err(refusal),
@@ -86,15 +108,6 @@ impl TextPolicy {
                 };
                 (Rules::default(), outcome)
             }
-            Subject::Tool(name) => match self.0.tool(endpoint, name.as_bytes()) {
-                Err(refusal) => (Rules::default(), Err(refusal)),
-                Ok(tool) => {
-                    let principal = call.principal();
-                    let trace = self.0.trace(tool, &principal).unwrap_or_default();
-                    let outcome = self.pass(tool, &principal, &call, counts, UnixNanos(now))?;
-                    (Rules::of(&self.0, trace), outcome)
-                }
-            },
         };
         match &outcome {
             Ok(plan) => {
@@ -105,21 +118,48 @@ impl TextPolicy {
         }
     }
 
-    /// The plan by which a call of a tool passes, or why it does not.
+    /// Sees to it that a message is named by the prompt or resource that a rule may be about.
+    fn check_name(&self, endpoint: EndpointId, naming: Naming<'_>) -> Result<(), Vec<Fault>> {
+        let Naming { kind, method, .. } = naming;
+        let named = match ItemKind::of_method(method) {
+            _ if kind != ItemKind::Method => return Ok(()),
+            ItemKind::Prompt => &[(ItemKind::Prompt, "/prompt")][..],
+            ItemKind::Resource => &[(ItemKind::Resource, "/uri")],
+            _ if method == b"completion/complete" => {
+                &[(ItemKind::Prompt, "/prompt"), (ItemKind::Resource, "/uri")]
+            }
+            ItemKind::Tool | ItemKind::Method => &[],
+        };
+        let mut ruled = named.iter();
+        match ruled.find(|(kind, _)| self.0.may_rule_on(endpoint, *kind, method)) {
+            None => Ok(()),
+            Some((kind, path)) => {
+                let reason = format!(
+                    "a rule may be about the {}; write the one that the message names",
+                    kind.word()
+                );
+                Err(vec![fault(path, reason)])
+            }
+        }
+    }
+
+    /// The plan by which a message about an item passes, or why it does not.
     fn pass(
         &self,
-        tool: ToolId,
+        item: Item,
         principal: &Principal,
         call: &Call,
         counts: &mut Counts,
         now: UnixNanos,
     ) -> Result<Result<Plan, Refusal>, Vec<Fault>> {
+        let needs = |tool| self.0.needs_arguments(tool, principal);
+        let needs_arguments = item.tool().is_some_and(needs);
         let arguments = match &call.arguments {
-            _ if !self.0.needs_arguments(tool, principal) => Arguments::NotRead,
+            _ if !needs_arguments => Arguments::NotRead,
             Some(text) => Arguments::Raw(text.as_bytes()),
             None => Arguments::Absent,
         };
-        Ok(match self.0.decide(tool, principal, arguments) {
+        Ok(match self.0.decide(item, principal, arguments) {
             policy_engine::Decision::Allow(plan) => Ok(plan),
             policy_engine::Decision::Refuse(refusal) => Err(refusal),
             policy_engine::Decision::Limit(pending) => match counts.settle(&self.0, pending, now) {

@@ -124,6 +124,44 @@ fn it_says_what_is_wrong_with_a_call() {
 }
 
 #[test]
+fn it_does_not_decide_without_the_name_that_a_rule_may_be_about() {
+    let mut configuration = configuration();
+    let rules = configuration["rules"].as_array_mut().unwrap();
+    rules.push(json!({"name": "no", "match": {"prompt": "x*"}, "allow": []}));
+    let policy = policy(&configuration);
+    let ask = |call: Value| decide(&policy, &mut Counts::new(1), &call);
+    for (call, path) in [
+        (
+            json!({"endpoint": "/mcp", "method": "prompts/get"}),
+            "/prompt",
+        ),
+        (
+            json!({"endpoint": "/mcp", "method": "completion/complete"}),
+            "/prompt",
+        ),
+        (
+            json!({"endpoint": "/mcp", "method": "ping", "prompt": "a", "uri": "a:b"}),
+            "/uri",
+        ),
+        (
+            json!({"endpoint": "/mcp", "tool": "open", "prompt": "a"}),
+            "/prompt",
+        ),
+    ] {
+        assert_eq!(paths(&ask(call.clone()).unwrap_err()), [path], "{call}");
+    }
+    let found = ask(json!({"endpoint": "/mcp", "method": "prompts/get", "prompt": "xy"}));
+    let found = found.unwrap();
+    assert_eq!(
+        (&found["reason"], &found["rules"]["allow"]),
+        (&json!("forbidden"), &json!("no"))
+    );
+    // No rule is about resources there.
+    let found = ask(json!({"endpoint": "/mcp", "method": "resources/read"})).unwrap();
+    assert_eq!(found["decision"], "allow");
+}
+
+#[test]
 fn it_explains_a_tool_and_names_what_it_does_not_find() {
     let policy = policy(&configuration());
     let explanation: Value =

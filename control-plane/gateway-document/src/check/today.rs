@@ -36,19 +36,6 @@ fn check_rule(rule: &Rule, at: &Pointer, problems: &mut Problems) {
              use `match` and `constraints`",
         );
     }
-    let subjects = [
-        ("method", rule.matches.method.is_some()),
-        ("uri", rule.matches.uri.is_some()),
-        ("prompt", rule.matches.prompt.is_some()),
-    ];
-    for (name, present) in subjects {
-        if present {
-            problems.add(
-                at.at("match").at(name),
-                format!("rules are about tools only, so far; leave `{name}` out"),
-            );
-        }
-    }
     for (index, limit) in rule.limits.iter().enumerate() {
         check_limit(limit, &at.at("limits").at(index), problems);
     }

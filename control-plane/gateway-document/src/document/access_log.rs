@@ -44,11 +44,17 @@ pub enum AccessDetail {
     Configuration,
     /// `allowed`, or the reason for the refusal in a word, such as `forbidden` or `limited`.
     Decision,
+    /// The server's own name of the item that the request is about: of a tool or prompt its name,
+    /// of a resource its URI, of another message its method. Nothing but of tools and of what a
+    /// rule is about.
+    Item,
+    /// The kind of that item: `tool`, `prompt`, `resource` or `method`.
+    Kind,
     /// The caller, as far as it is known who that is.
     Principal,
     /// The rule that decided; nothing where a default did.
     Rule,
-    /// The server of the tool.
+    /// The server of the item.
     Server,
     /// The server's own name of the tool that was called.
     Tool,
@@ -56,9 +62,11 @@ pub enum AccessDetail {
 
 impl AccessDetail {
     /// Every detail that there is.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Configuration,
         Self::Decision,
+        Self::Item,
+        Self::Kind,
         Self::Principal,
         Self::Rule,
         Self::Server,
@@ -71,6 +79,8 @@ impl AccessDetail {
         match self {
             Self::Configuration => "configuration",
             Self::Decision => "decision",
+            Self::Item => "item",
+            Self::Kind => "kind",
             Self::Principal => "principal",
             Self::Rule => "rule",
             Self::Server => "server",
@@ -84,6 +94,8 @@ impl From<AccessDetail> for wire::AccessDetail {
         match detail {
             AccessDetail::Configuration => Self::Configuration,
             AccessDetail::Decision => Self::Decision,
+            AccessDetail::Item => Self::Item,
+            AccessDetail::Kind => Self::Kind,
             AccessDetail::Principal => Self::Principal,
             AccessDetail::Rule => Self::Rule,
             AccessDetail::Server => Self::Server,

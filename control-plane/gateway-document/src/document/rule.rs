@@ -1,7 +1,9 @@
-//! Rules for tools: who may call, how often, with which arguments, and where the call goes.
+//! Rules for tools, prompts, resources and methods: who may use them, how often, with which
+//! arguments, and where the call goes.
 
 use std::collections::BTreeMap;
 
+use policy_engine::ItemKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::to_raw_value;
@@ -12,22 +14,23 @@ use crate::names::{ClusterName, LimitId, ListenerName, RoleName, RuleName, Selec
 use crate::span::Span;
 use crate::unique::{self, UniqueValue};
 
-/// One rule for tools. Everything but the name may be left out; what is left out, another rule or
-/// the defaults say.
+/// One rule for tools, or for prompts, resources or methods. Everything but the name may be left
+/// out; what is left out, another rule or the defaults say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Unique in the document. It is part of the identity of the rule's limits: a renamed rule
     /// counts from zero.
     pub name: RuleName,
-    /// Which calls it is about; without it, all.
+    /// Which calls it is about; without it, all calls of tools.
     #[serde(
         rename = "match",
         default,
         skip_serializing_if = "Match::is_everything"
     )]
     pub matches: Match,
-    /// The roles that may call; `*` is everyone, an empty list no one.
+    /// The roles that may call; `*` is everyone, an empty list no one. What no rule says it of,
+    /// `defaults.access` decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow: Option<Vec<Selector<RoleName>>>,
     /// A condition on the call. Not supported yet.
@@ -37,10 +40,10 @@ pub struct Rule {
     /// answers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<Limit>,
-    /// The treatment of arguments that do not fit the schema.
+    /// The treatment of arguments that do not fit the schema. Only for tools.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validate: Option<Validate>,
-    /// A JSON Schema laid over the tool's own: arguments must fit both.
+    /// A JSON Schema laid over the tool's own: arguments must fit both. Only for tools.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub constraints: Option<Constraints>,
     /// How long the server may take to answer.
@@ -51,7 +54,8 @@ pub struct Rule {
     pub route: Option<Target>,
 }
 
-/// Which calls a rule is about. Every field that is given must match.
+/// Which calls a rule is about. Every field that is given must match; of `tool`, `prompt`, `uri`
+/// and `method` at most one is there, and where none is, the rule is about all tools.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Match {
@@ -64,13 +68,17 @@ pub struct Match {
     /// Calls of tools with this name, the server's own; `*` stands for any text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
-    /// Calls of this method. Not supported yet.
+    /// Messages of this method, whatever they name; `*` stands for any text. With `tools/call` the
+    /// rule is about all tools.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// Reads of the resource with this URI. Not supported yet.
+    /// Messages about the resource of this URI: its reading, subscriptions to it, and completion.
+    /// `*` stands for any text, and so does what is in braces, as in the templates that servers
+    /// list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
-    /// Uses of the prompt with this name. Not supported yet.
+    /// Messages about the prompt with this name, the server's own: its use and its completion; `*`
+    /// stands for any text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
     /// Calls of callers who hold one of these roles. About all others, and about anonymous callers,
@@ -83,6 +91,27 @@ pub struct Match {
 impl Match {
     fn is_everything(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// The patterns of items, each with its kind and its field.
+    pub fn items(&self) -> impl Iterator<Item = (ItemKind, &'static str, &str)> {
+        let fields = [
+            (ItemKind::Tool, "tool", &self.tool),
+            (ItemKind::Prompt, "prompt", &self.prompt),
+            (ItemKind::Resource, "uri", &self.uri),
+            (ItemKind::Method, "method", &self.method),
+        ];
+        let given = fields.into_iter();
+        given.filter_map(|(kind, field, pattern)| Some((kind, field, pattern.as_deref()?)))
+    }
+
+    /// The kind of item that is matched, its field and its pattern; all tools where none is named.
+    #[must_use]
+    pub fn item(&self) -> (ItemKind, &'static str, Option<&str>) {
+        let item = self.items().next();
+        item.map_or((ItemKind::Tool, "tool", None), |(kind, field, pattern)| {
+            (kind, field, Some(pattern))
+        })
     }
 }
 
@@ -113,7 +142,7 @@ pub struct Limit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Dimension {
-    /// Each tool has a count of its own.
+    /// Each tool has a count of its own. Only for tools.
     Tool,
     /// Each server has a count of its own.
     Server,

@@ -159,10 +159,13 @@ fn servers(
 
 fn wire_rule(rule: &Rule, constraints: Option<String>) -> wire::Rule {
     let Match {
+        listener: _,
         server,
         tool,
+        prompt,
+        uri,
+        method,
         roles,
-        ..
     } = &rule.matches;
     let cluster = rule.route.as_ref().map(|target| match &target.cluster {
         Some(name) => name.to_string(),
@@ -173,6 +176,9 @@ fn wire_rule(rule: &Rule, constraints: Option<String>) -> wire::Rule {
         matches: wire::Match {
             server: server.as_ref().map(ToString::to_string),
             tool: tool.clone(),
+            prompt: prompt.clone(),
+            uri: uri.clone(),
+            method: method.clone(),
             roles: roles
                 .as_ref()
                 .map(|roles| roles.iter().map(ToString::to_string).collect()),

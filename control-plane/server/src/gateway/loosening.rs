@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gateway_document::{GatewayDocument, ListenerName, Resolved};
 use policy_engine::wire::{Access, Endpoint, FilterConfig, Rule, Server, Validate};
-use policy_engine::{Explanation, ToolId};
+use policy_engine::{Explanation, ItemKind, ToolId};
 
 use crate::generation::Built;
 
@@ -141,6 +141,7 @@ fn config_may_loosen(from: &FilterConfig, to: &FilterConfig) -> bool {
         || *max_depth != from.max_depth
         || *roles != from.roles
         || !rules.iter().all(shows_in_policies)
+        || !about_others(rules).eq(about_others(&from.rules))
         || !servers.iter().all(|(name, server)| {
             let before = from.servers.get(name);
             before.is_some_and(|before| is_same_but_for_tools(before, server))
@@ -151,7 +152,18 @@ fn config_may_loosen(from: &FilterConfig, to: &FilterConfig) -> bool {
         })
 }
 
-/// Whether a rule says nothing that does not show in the policies of tools.
+/// The rules about prompts, resources and methods. Nobody lists those, so nobody compares what two
+/// policies say of each.
+fn about_others(rules: &[Rule]) -> impl Iterator<Item = &Rule> {
+    let is_about_others = |rule: &&Rule| {
+        let mut items = rule.matches.items();
+        items.any(|(kind, _, _)| kind != ItemKind::Tool)
+    };
+    rules.iter().filter(is_about_others)
+}
+
+/// Whether a rule says nothing that does not show in the policies of tools, or is compared by
+/// [`about_others`].
 fn shows_in_policies(rule: &Rule) -> bool {
     let Rule {
         name: _,

@@ -42,6 +42,9 @@ fn names<'a>(generations: impl Iterator<Item = &'a Built>) -> WatchedNames {
                 .iter()
                 .map(|cluster| cluster.name.to_string()),
         );
+        names
+            .owners
+            .extend(document.servers.keys().map(ToString::to_string));
         names.tools.extend(tools(built));
     }
     names

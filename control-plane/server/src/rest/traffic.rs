@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use envoy_reports::{Count, ResponseTimes, ServerTraffic, ToolTraffic};
+use policy_engine::ItemKind;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -31,15 +32,21 @@ pub(super) struct TrafficView {
     next_cursor: Option<String>,
 }
 
-/// The traffic of one tool.
+/// The traffic of one tool, or of all prompts, resources or other messages of a server that rules
+/// are about.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ToolTraffic)]
 pub(super) struct ToolTrafficView {
     /// The tool's server; missing where requests named no tool, or an Envoy had no room for more.
     #[serde(skip_serializing_if = "String::is_empty")]
     server: String,
-    /// The name that the server gave the tool; `none` or `others` where there is no server.
+    /// The name that the server gave the tool; `none` or `others` where there is no server; missing
+    /// where it is about no tool.
+    #[serde(skip_serializing_if = "String::is_empty")]
     tool: String,
+    /// `prompt`, `resource` or `method`: all of that kind that rules are about; missing for a tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
     /// The calls that were decided on, refused ones too.
     calls: CountView,
     /// The requests that were refused.
@@ -100,8 +107,9 @@ pub(super) async fn get(
     let traffic = gateway.publisher().reports().traffic();
     let tools = traffic.tools.into_iter().map(ToolTrafficView::from);
     let used = tools.filter(|tool| tool.calls.total > 0 || tool.refusals.total > 0);
-    let (tools, next_cursor) = page.of(used.collect(), |tool| {
-        format!("{}/{}", tool.server, tool.tool)
+    let (tools, next_cursor) = page.of(used.collect(), |tool| match tool.kind {
+        None => format!("{}/{}", tool.server, tool.tool),
+        Some(kind) => format!("{}//{kind}", tool.server),
     })?;
     let envoys = gateway.publisher().summaries();
     Ok(Json(TrafficView {
@@ -132,6 +140,9 @@ impl From<ToolTraffic> for ToolTrafficView {
                 .collect(),
             server: tool.server,
             tool: tool.tool,
+            kind: Some(tool.kind)
+                .filter(|kind| *kind != ItemKind::Tool)
+                .map(ItemKind::word),
             calls: tool.calls.into(),
             shadowed: tool.shadowed.into(),
         }

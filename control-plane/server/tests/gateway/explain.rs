@@ -30,6 +30,89 @@ const RULES: &str = "tools:
      limits: [{per: [tool], requests: 2, window: 1m}]}
 ";
 
+const ITEMS: &str = "tools:
+  - {name: reviews, match: {prompt: 'review_*'}, allow: []}
+  - {name: secrets, match: {uri: 'file:///secret/*'}, allow: [], timeout: 2s}
+  - {name: lists, match: {method: 'tools/list'}, limits: [{requests: 2, window: 1m}]}
+";
+
+#[tokio::test]
+async fn it_explains_prompts_resources_and_methods() {
+    let folder = folder();
+    let (control_plane, _server) = control_plane(folder.path(), ITEMS).await;
+    let closed = |rule: &str, place: &str| json!({"field": "allow", "rule": rule, "place": place});
+    let open = json!({"field": "allow", "rule": null, "place": "/defaults/access"});
+    let default = json!({"field": "access", "rule": null, "place": "/defaults/access"});
+    let review = json!({"kind": "prompt", "name": "review_code"});
+    let secret = json!({"kind": "resource", "name": "file:///secret/a"});
+    let reference = json!({"type": "ref/prompt", "name": "review_code"});
+    for (method, params, reason, by, item) in [
+        (
+            "prompts/get",
+            json!({"name": "review_code"}),
+            json!("forbidden"),
+            closed("reviews", "/tools/0/allow"),
+            review.clone(),
+        ),
+        (
+            "completion/complete",
+            json!({"ref": reference}),
+            json!("forbidden"),
+            closed("reviews", "/tools/0/allow"),
+            review,
+        ),
+        (
+            "resources/read",
+            json!({"uri": "file:///secret/a"}),
+            json!("forbidden"),
+            closed("secrets", "/tools/1/allow"),
+            secret,
+        ),
+        (
+            "resources/read",
+            json!({"uri": "FILE:///secret/a"}),
+            json!("not_normal"),
+            json!({"field": "name", "rule": null, "place": null}),
+            Value::Null,
+        ),
+        (
+            "tools/list",
+            json!({}),
+            Value::Null,
+            open,
+            json!({"kind": "method", "name": "tools/list"}),
+        ),
+        (
+            "prompts/get",
+            json!({"name": "x"}),
+            Value::Null,
+            default,
+            Value::Null,
+        ),
+    ] {
+        let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let answer = control_plane
+            .post(EXPLAIN, &json!({"message": message}))
+            .await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        let found = &answer.json;
+        assert_eq!(found["reason"], reason, "{}", answer.text);
+        assert_eq!(found["decided_by"], by, "{}", answer.text);
+        assert_eq!(found["item"], item, "{}", answer.text);
+        assert!(item.is_null() || !found["fields"].as_array().unwrap().is_empty());
+    }
+    let message = json!({"jsonrpc": "2.0", "id": 1, "method": "prompts/get"});
+    let answer = control_plane
+        .post(EXPLAIN, &json!({"message": message}))
+        .await;
+    assert_eq!(
+        answer.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "{}",
+        answer.text
+    );
+}
+
 #[tokio::test]
 async fn it_names_the_rule_that_decides_and_its_place_in_the_document() {
     let folder = folder();

@@ -42,7 +42,7 @@ async fn it_keeps_a_module_lists_it_and_gives_it_back_byte_for_byte() {
     let added = upload(&control_plane, &module).await;
     assert_eq!(added.status, StatusCode::CREATED, "{}", added.text);
     let known = json!({"sha256": sha256, "bytes": module.len(), "name": "mcp-filter",
-        "version": "1.2.3", "wire_form": 2, "named_at": []});
+        "version": "1.2.3", "wire_form": 3, "named_at": []});
     let without_time = |mut shown: Value| {
         let time = shown.as_object_mut().unwrap().remove("uploaded_at");
         assert!(time.is_some_and(|time| time.is_string()));

@@ -1,6 +1,6 @@
 //! Modules that are written here: each exports functions that do nothing.
 
-use policy_engine::wire::MANIFEST_SECTION;
+use policy_engine::wire::{MANIFEST_SECTION, VERSION};
 use wasm_encoder::{
     CodeSection, CustomSection, Encode as _, EntityType, ExportKind, ExportSection, Function,
     FunctionSection, ImportSection, MemorySection, MemoryType, Module, RefType, Section as _,
@@ -25,7 +25,7 @@ const OF_OWN_FILTER: [&str; 5] = [
 
 /// The description of itself that a build of the gateway's own filter has.
 pub fn own_manifest(version: &str) -> String {
-    format!(r#"{{"name":"mcp-filter","version":"{version}","wire_form":2}}"#)
+    format!(r#"{{"name":"mcp-filter","version":"{version}","wire_form":{VERSION}}}"#)
 }
 
 /// A module that can be taken for a build of the gateway's own filter.

@@ -11,6 +11,7 @@ mod event_streams;
 mod gateway;
 mod header_parameters;
 mod heads;
+mod items;
 mod limits;
 mod lists;
 mod look_alikes;

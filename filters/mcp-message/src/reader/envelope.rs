@@ -8,7 +8,7 @@ use step_count::count;
 
 use crate::error::{Place, ReadError};
 use crate::known_methods;
-use crate::message::{Member, Message, Span, Text};
+use crate::message::{Member, Message, Reference, Span, Text};
 use crate::reader::seen_keys::{Seen, SeenKeys};
 
 /// The key of `_meta` that repeats the protocol version.
@@ -30,6 +30,10 @@ enum Field {
     Uri,
     TaskId,
     Arguments,
+    Reference,
+    ReferenceType,
+    ReferenceName,
+    ReferenceUri,
     Meta,
     ProtocolVersion,
 }
@@ -48,6 +52,10 @@ impl Field {
             (Place::Params, b"uri") => Self::Uri,
             (Place::Params, b"taskId") => Self::TaskId,
             (Place::Params, b"arguments") => Self::Arguments,
+            (Place::Params, b"ref") => Self::Reference,
+            (Place::Reference, b"type") => Self::ReferenceType,
+            (Place::Reference, b"name") => Self::ReferenceName,
+            (Place::Reference, b"uri") => Self::ReferenceUri,
             (Place::Params, b"_meta") => Self::Meta,
             (Place::Meta, VERSION_KEY) => Self::ProtocolVersion,
             _ => return None,
@@ -59,7 +67,8 @@ impl Field {
 fn known_keys(place: Place) -> &'static [&'static str] {
     match place {
         Place::Message => &["jsonrpc", "id", "method", "params", "result", "error"],
-        Place::Params => &["name", "uri", "taskId", "arguments", "_meta"],
+        Place::Params => &["name", "uri", "taskId", "arguments", "ref", "_meta"],
+        Place::Reference => &["type", "name", "uri"],
         Place::Meta => &["io.modelcontextprotocol/protocolVersion"],
     }
 }
@@ -115,8 +124,11 @@ pub(super) struct Envelope {
     max_keys: usize,
     message: Message,
     /// Depth of the innermost open object whose keys are known: 1 is the message, 2 `params`, 3
-    /// `_meta`.
+    /// what `innermost` says.
     known_depth: usize,
+    innermost: Place,
+    /// The type, name and URI in `params.ref`, as far as they have been read.
+    reference: [Member; 3],
     /// The field whose value comes next.
     next: Option<Field>,
     capture: Option<Capture>,
@@ -124,7 +136,7 @@ pub(super) struct Envelope {
     /// apart.
     capture_depth: usize,
     /// One bit for each field that has been named.
-    fields: u16,
+    fields: u32,
     /// All other keys of the message, `params` and `_meta`.
     others: SeenKeys,
 }
@@ -135,6 +147,8 @@ impl Envelope {
             max_keys,
             message: Message::default(),
             known_depth: 1,
+            innermost: Place::Meta,
+            reference: [Member::Absent; 3],
             next: Some(Field::Root),
             capture: None,
             capture_depth: NOTHING,
@@ -181,11 +195,25 @@ impl Envelope {
         self.knows_keys_at(depth) || self.captures_at(depth)
     }
 
-    /// An object or array was closed, at this depth.
+    /// An object or array was closed, at this depth. The end of `params.ref` is that of a member.
     #[inline]
-    pub(super) fn closed(&mut self, depth: usize) {
+    pub(super) fn closed(&mut self, depth: usize) -> Weight {
         if depth == self.known_depth && depth > 1 {
             self.known_depth -= 1;
+            if depth == 3 && self.innermost == Place::Reference {
+                return self.close_reference();
+            }
+        }
+        Weight::Light
+    }
+
+    #[cold]
+    fn close_reference(&mut self) -> Weight {
+        let [kind, name, uri] = self.reference;
+        self.message.reference = Reference::Whole { kind, name, uri };
+        match self.message.method {
+            Some(_) => Weight::Decisive,
+            None => Weight::Light,
         }
     }
 
@@ -194,7 +222,7 @@ impl Envelope {
         let place = match self.known_depth {
             1 => Place::Message,
             2 => Place::Params,
-            _ => Place::Meta,
+            _ => self.innermost,
         };
         self.next = Field::of_key(place, key);
         let seen = match self.next {
@@ -254,7 +282,11 @@ impl Envelope {
                 self.known_depth = depth + 1;
                 return Ok(());
             }
-            (Field::Meta, b'{') => {
+            (Field::Meta | Field::Reference, b'{') => {
+                self.innermost = match field {
+                    Field::Meta => Place::Meta,
+                    _ => Place::Reference,
+                };
                 self.known_depth = depth + 1;
                 return Ok(());
             }
@@ -272,6 +304,7 @@ impl Envelope {
             }
             (Field::JsonRpc | Field::Method | Field::ProtocolVersion, b'"')
             | (Field::Name | Field::Uri | Field::TaskId, b'"')
+            | (Field::ReferenceType | Field::ReferenceName | Field::ReferenceUri, b'"')
             | (Field::Id, b'"' | b'-' | b'0'..=b'9')
             | (Field::Arguments, _) => {}
             // Not JSON: the scanner says so.
@@ -284,7 +317,12 @@ impl Envelope {
                 return Ok(());
             }
             // Nothing is said of a value before its end: it may turn out not to be JSON.
-            (Field::Name | Field::Uri | Field::TaskId, _) => {}
+            (Field::Name | Field::Uri | Field::TaskId, _)
+            | (Field::ReferenceType | Field::ReferenceName | Field::ReferenceUri, _) => {}
+            (Field::Reference, _) => {
+                self.message.reference = Reference::Other;
+                return Ok(());
+            }
             (Field::JsonRpc, _) => return must_be("jsonrpc", "the string 2.0"),
             (Field::Id, _) => return must_be("id", "a string or an integer"),
             (Field::Method, _) => return must_be("method", "a string"),
@@ -364,7 +402,23 @@ impl Envelope {
             Field::TaskId => self.message.task_id = member,
             Field::Arguments => self.message.arguments = Some(whole),
             Field::ProtocolVersion => self.message.protocol_version = Some(text),
-            Field::Root | Field::Params | Field::Result | Field::Error | Field::Meta => {}
+            Field::ReferenceType | Field::ReferenceName | Field::ReferenceUri => {
+                let [kind, name, uri] = &mut self.reference;
+                let place = match field {
+                    Field::ReferenceType => kind,
+                    Field::ReferenceName => name,
+                    _ => uri,
+                };
+                *place = member;
+                // It is looked at as a whole.
+                return Ok(Weight::Light);
+            }
+            Field::Root
+            | Field::Params
+            | Field::Result
+            | Field::Error
+            | Field::Reference
+            | Field::Meta => {}
         }
         // Without a method nobody decides, and arguments are judged with the whole message.
         Ok(match (field, self.message.method) {

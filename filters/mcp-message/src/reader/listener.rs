@@ -104,7 +104,10 @@ impl Sink for Listener<'_> {
 
     #[inline(always)]
     fn close(&mut self, input: Input<'_>, _: Container, end: usize, depth: usize) -> Event {
-        self.envelope.closed(depth + 1);
+        if self.envelope.closed(depth + 1) == Weight::Decisive {
+            self.stopped = Stopped::Member;
+            return Event::Stop;
+        }
         if self.envelope.captures_at(depth) {
             self.capture(input, end, false)
         } else {

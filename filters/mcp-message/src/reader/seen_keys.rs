@@ -18,7 +18,7 @@ pub(super) struct SeenKeys {
     bytes: SmallVec<[u8; FEW_BYTES]>,
     entries: SmallVec<[SeenKey; FEW]>,
     /// How many keys the object in each place has had.
-    counts: [usize; 3],
+    counts: [usize; 4],
 }
 
 #[derive(Debug)]

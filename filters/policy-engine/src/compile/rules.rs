@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Errors, written_out};
-use crate::decision::PerPrincipal;
 use crate::glob::Glob;
 use crate::ids::RuleId;
+use crate::item_kind::ItemKind;
+use crate::limit::PerPrincipal;
 use crate::principal::{Access, Role};
 use crate::rate::Rate;
 use crate::schema_cache::SchemaCache;
-use crate::tools::rule::{Per, PerTool, Rule, RuleLimit};
+use crate::tools::rule::{About, Per, PerTool, Rule, RuleLimit};
 use crate::wire::{self, FilterConfig};
 
 /// All rules that can be used; what is wrong with the others is in `errors`.
@@ -93,12 +94,6 @@ fn check_rule(
             format!("unknown server `{server}`; `servers` must hold it"),
         );
     }
-    if rule.matches.tool.as_deref() == Some("") {
-        errors.add(
-            format!("{path}/match/tool"),
-            "matches no tool; leave it out for every tool, or name one",
-        );
-    }
     if rule.timeout_ms == Some(0) {
         errors.add(
             format!("{path}/timeout_ms"),
@@ -113,7 +108,7 @@ fn check_rule(
         id,
         name: rule.name.as_str().into(),
         server: rule.matches.server.clone(),
-        tool: rule.matches.tool.as_deref().map(Glob::new),
+        about: check_about(rule, path, errors),
         callers: check_callers(roles, rule.matches.roles.as_deref(), path, errors),
         access: rule.allow.as_ref().map(|allow| {
             let access = check_allow(roles, allow, path, errors);
@@ -125,6 +120,42 @@ fn check_rule(
         timeout: rule.timeout_ms.map(Duration::from_millis),
         cluster: rule.route.as_ref().map(|route| route.cluster.clone()),
     }
+}
+
+/// The items that a rule is about: of one kind.
+fn check_about(rule: &wire::Rule, path: &str, errors: &mut Errors) -> About {
+    let mut about = About::Tools;
+    for (kind, field, pattern) in rule.matches.items() {
+        let path = format!("{path}/match/{field}");
+        if pattern.is_empty() {
+            errors.add(
+                path.clone(),
+                format!("matches no {0}; leave it out, or name one", kind.word()),
+            );
+        }
+        if matches!(about, About::Items(..)) {
+            errors.add(
+                path,
+                "a rule is about one kind of item: one of `tool`, `prompt`, `uri` and `method`",
+            );
+        }
+        about = About::Items(kind, Glob::of_items(kind, pattern));
+    }
+    if !matches!(about, About::Tools | About::Items(ItemKind::Tool, _)) {
+        let only_tools = "is for tools alone; leave it out, or match by `tool`";
+        if rule.validate.is_some() {
+            errors.add(format!("{path}/validate"), only_tools);
+        }
+        if rule.constraints.is_some() {
+            errors.add(format!("{path}/constraints"), only_tools);
+        }
+        for (index, limit) in rule.limits.iter().enumerate() {
+            if let Some(place) = limit.per.iter().position(|dimension| dimension == "tool") {
+                errors.add(format!("{path}/limits/{index}/per/{place}"), only_tools);
+            }
+        }
+    }
+    about
 }
 
 fn check_callers(

@@ -1,11 +1,11 @@
 //! The limits of a call: where their buckets are, and the verdict from their states.
 
 use super::Policy;
-use crate::decision::{Bucket, Limit, PendingLimits, Verdict, Writes};
+use crate::decision::{Bucket, PendingLimits, Verdict, Writes};
+use crate::item_policy::ItemPolicy;
 use crate::rate::{BucketState, BucketTime, UnixNanos};
 use crate::refusal::Refusal;
 use crate::slots::{Fingerprint, HashKey, SlotIndex};
-use crate::tools::ToolPolicy;
 
 impl Policy {
     /// The verdict on a call that limits watch, from the states of its buckets in the order of
@@ -18,7 +18,7 @@ impl Policy {
         now: UnixNanos,
     ) -> Verdict {
         match self.limits_of(pending) {
-            Some((tool, limits)) => pending.resume((tool.name(), limits), states, now),
+            Some(item) => pending.resume(item, states, now),
             None => Verdict::Refuse {
                 refusal: Refusal::unknown_tool(b"?"),
                 writes: Writes::new(),
@@ -30,7 +30,7 @@ impl Policy {
     /// that has written some of a verdict's buckets when another one turned out to be full.
     #[must_use]
     pub fn refund(&self, pending: &PendingLimits, bucket: usize, stored: BucketTime) -> BucketTime {
-        let limits = self.limits_of(pending).map(|(_, limits)| limits);
+        let limits = self.limits_of(pending).map(|item| &*item.limits);
         let bucket = pending.buckets().get(bucket);
         let limit = limits.and_then(|limits| bucket?.limit(limits));
         limit.map_or(stored, |limit| limit.rate.refund(stored))
@@ -43,17 +43,16 @@ impl Policy {
         pending: &'a PendingLimits,
         key: &'a HashKey,
     ) -> impl Iterator<Item = (SlotIndex, Fingerprint)> + 'a {
-        let limits = self.limits_of(pending).map(|(_, limits)| limits);
+        let limits = self.limits_of(pending).map(|item| &*item.limits);
         let place = move |bucket: &'a Bucket| Some(bucket.place(bucket.limit(limits?)?, key));
         pending.buckets().iter().filter_map(place)
     }
 
-    /// The limits that a call's buckets belong to; none where they are of another policy.
-    fn limits_of(&self, pending: &PendingLimits) -> Option<(&ToolPolicy, &[Limit])> {
-        let tool = self.tools.get(pending.tool())?;
-        let limits = &tool.limits;
+    /// The policy whose limits a call's buckets belong to; none where they are of another policy.
+    fn limits_of<'a>(&'a self, pending: &'a PendingLimits) -> Option<&'a ItemPolicy> {
+        let item = self.tools.policy_of(pending.item())?;
         let mut buckets = pending.buckets().iter();
-        let are_own = buckets.all(|bucket| bucket.limit(limits).is_some());
-        are_own.then_some((tool, limits))
+        let are_own = buckets.all(|bucket| bucket.limit(&item.limits).is_some());
+        are_own.then_some(item)
     }
 }

@@ -1,39 +1,48 @@
-//! The policy of a tool as people read it, worked out for those who ask: the proxy never does.
+//! The policy of an item as people read it, worked out for those who ask: the proxy never does.
 
 use super::rule::{Rule, RuleLimit};
-use super::tool_policy::ToolPolicy;
 use super::{ServerTools, Tools};
 use crate::candidates::{Candidate, Candidates};
 use crate::explain::{ConditionalValue, ExplainedLimit, Explanation, Field};
-use crate::tool_list::ListedTool;
+use crate::item_kind::ItemKind;
+use crate::item_policy::ItemPolicy;
 use crate::wire;
 
-/// The rules behind the policy of a tool, field by field.
-pub(super) fn explain(
+/// The rules behind the policy of an item of this name, field by field; `matching` are those that
+/// match it.
+pub(super) fn explain<'a>(
     tools: &Tools,
-    (server, listed): (&ServerTools, &ListedTool),
-    policy: &ToolPolicy,
+    server: &ServerTools,
+    (policy, name): (&ItemPolicy, &str),
+    matching: impl Iterator<Item = &'a Rule>,
 ) -> Explanation {
-    let tool = &*listed.name;
     let rules = &tools.rules;
+    let defaults = match policy.kind {
+        ItemKind::Tool => tools.defaults,
+        // Nobody checks anything of them; and what closes them says so.
+        _ => wire::Defaults {
+            access: wire::Access::Allow,
+            validate: wire::Validate::Off,
+        },
+    };
     Explanation {
         server: server.name.clone(),
-        tool: tool.to_owned(),
+        tool: name.to_owned(),
         allow: field(rules, &policy.access, |rule| match rule {
             Some(rule) => {
                 let set = rule.access.as_ref();
                 set.map(|(_, roles)| roles.clone()).unwrap_or_default()
             }
-            None => match tools.defaults.access {
+            None => match defaults.access {
                 wire::Access::Allow => vec!["*".to_owned()],
                 wire::Access::Deny => Vec::new(),
             },
         }),
         validate: field(rules, &policy.validate, |rule| {
             let set = rule.and_then(|rule| rule.validate);
-            set.unwrap_or(tools.defaults.validate)
+            set.unwrap_or(defaults.validate)
         }),
-        input_schema: listed.schema.as_ref().map(|own| own.hash.to_string()),
+        input_schema: policy.own_hash().map(str::to_owned),
         constraints: field(rules, &policy.constraints, |rule| {
             let set = rule.and_then(|rule| rule.constraints.as_ref());
             set.map(|constraints| constraints.hash.to_string())
@@ -46,8 +55,7 @@ pub(super) fn explain(
             let set = rule.and_then(|rule| rule.cluster.as_ref());
             set.unwrap_or(&server.cluster).clone()
         }),
-        limits: tools
-            .matching(server, tool)
+        limits: matching
             .flat_map(|rule| rule.limits.iter().map(|limit| explain_limit(rule, limit)))
             .collect(),
     }

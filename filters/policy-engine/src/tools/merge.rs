@@ -1,64 +1,82 @@
-//! The rules that match a tool, merged field by field.
+//! The rules that match an item, merged field by field.
 
 use std::sync::{Arc, OnceLock};
 
-use super::rule::{Per, PerTool, Rule, RuleLimit};
-use super::tool_policy::{Judge, ToolPolicy};
+use super::rule::{Per, PerTool, Rule, RuleLimit, Subject};
 use super::{ServerTools, Tools};
 use crate::candidates::Candidates;
-use crate::decision::{CommonBucket, Limit, part};
+use crate::item_kind::ItemKind;
+use crate::item_policy::{ItemPolicy, Judge};
+use crate::limit::{CommonBucket, Limit, part};
 use crate::principal::Access;
+use crate::schema::violation::echo;
 use crate::tool_list::ListedTool;
-use crate::wire;
+use crate::wire::{self, Validate};
 
 /// Everything that the rules decide about one tool. No schema is compiled for it.
-pub(crate) fn merge(tools: &Tools, server: &ServerTools, listed: &ListedTool) -> ToolPolicy {
-    let tool = &*listed.name;
+pub(crate) fn merge(tools: &Tools, server: &ServerTools, listed: &ListedTool) -> ItemPolicy {
     step_count::count(tools.rules.len());
-    let matching: Vec<&Rule> = tools.matching(server, tool).collect();
-
-    let access = candidates(
-        &matching,
-        |rule| rule.access.as_ref().map(|(access, _)| access.clone()),
-        match tools.defaults.access {
-            wire::Access::Allow => Access::Everyone,
-            wire::Access::Deny => Access::Roles([].into()),
-        },
-    );
-    let validate = candidates(&matching, |rule| rule.validate, tools.defaults.validate);
-    let timeout = candidates(&matching, |rule| rule.timeout.map(Some), None);
-    let target_of = |cluster: &str| tools.targets.find((&server.name, cluster));
-    let target = candidates(
-        &matching,
-        |rule| rule.cluster.as_deref().map(target_of),
-        target_of(&server.cluster),
-    );
-
+    let subject = Subject::tool(&listed.name);
+    let matching: Vec<&Rule> = tools.matching(server, subject).collect();
     let own = listed.schema.as_ref().map(|own| Judge {
         schema: own.clone(),
         rule: None,
     });
+    let access = match tools.defaults.access {
+        wire::Access::Allow => Access::Everyone,
+        wire::Access::Deny => Access::Roles([].into()),
+    };
+    let defaults = (access, tools.defaults.validate);
+    merge_matching(tools, server, (subject, &matching), own, defaults)
+}
+
+/// Everything that these rules decide about an item that no list names, which is open to everyone
+/// where none of them says who may use it.
+pub(crate) fn merge_unlisted(
+    tools: &Tools,
+    server: &ServerTools,
+    (subject, matching): (Subject<'_>, &[&Rule]),
+) -> ItemPolicy {
+    let defaults = (Access::Everyone, Validate::Off);
+    merge_matching(tools, server, (subject, matching), None, defaults)
+}
+
+fn merge_matching(
+    tools: &Tools,
+    server: &ServerTools,
+    (subject, matching): (Subject<'_>, &[&Rule]),
+    own: Option<Judge>,
+    (access, validate): (Access, Validate),
+) -> ItemPolicy {
+    let set_access = |rule: &Rule| rule.access.as_ref().map(|(access, _)| access.clone());
+    let target_of = |cluster: &str| tools.targets.find((&server.name, cluster));
     let constraint = |rule: &Rule| {
         let schema = rule.constraints.clone()?;
         let rule = Some((rule.id, Arc::clone(&rule.name)));
         Some(Some(Judge { schema, rule }))
     };
-    let constraints = candidates(&matching, constraint, None);
-
     let limits = || {
         let rules = matching.iter();
         rules.flat_map(|rule| rule.limits.iter().map(move |limit| (*rule, limit)))
     };
-    ToolPolicy {
-        name: tool.to_owned(),
-        target,
-        timeout,
-        access,
-        validate,
+    ItemPolicy {
+        kind: subject.kind,
+        name: match subject.kind {
+            ItemKind::Tool => subject.name.to_owned(),
+            _ => echo(subject.name.as_bytes()),
+        },
+        target: candidates(
+            matching,
+            |rule| rule.cluster.as_deref().map(target_of),
+            target_of(&server.cluster),
+        ),
+        timeout: candidates(matching, |rule| rule.timeout.map(Some), None),
+        access: candidates(matching, set_access, access),
+        validate: candidates(matching, |rule| rule.validate, validate),
         own,
-        constraints,
+        constraints: candidates(matching, constraint, None),
         limits: limits()
-            .map(|(rule, limit)| of_tool(&server.name, tool, rule, limit))
+            .map(|(rule, limit)| of_item(&server.name, subject.name, rule, limit))
             .collect(),
         explanation: OnceLock::new(),
     }
@@ -76,9 +94,9 @@ fn candidates<T>(
     Candidates::of(set, default)
 }
 
-/// A rule's limit as it holds for one tool.
-fn of_tool(server: &str, tool: &str, rule: &Rule, limit: &RuleLimit) -> Limit {
-    let identity = identity(server, &rule.name, &limit.wire.id, tool, limit.per);
+/// A rule's limit as it holds for one item.
+fn of_item(server: &str, item: &str, rule: &Rule, limit: &RuleLimit) -> Limit {
+    let identity = identity(server, &rule.name, &limit.wire.id, item, limit.per);
     Limit {
         callers: rule.callers(),
         rule: Arc::clone(&rule.name),

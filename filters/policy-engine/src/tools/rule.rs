@@ -1,15 +1,40 @@
-//! A rule, as the policies of tools are merged from it.
+//! A rule, as the policies of items are merged from it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::decision::PerPrincipal;
 use crate::glob::Glob;
 use crate::ids::RuleId;
+use crate::item_kind::ItemKind;
+use crate::limit::PerPrincipal;
 use crate::principal::Access;
 use crate::rate::Rate;
 use crate::tool_list::ListedSchema;
 use crate::wire::{self, Validate};
+
+/// The method of the messages that name tools.
+const CALL: &str = "tools/call";
+
+/// An item as rules know it: by kind, name and method.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) kind: ItemKind,
+    /// The server's own name of it.
+    pub(crate) name: &'a str,
+    /// The method of the message that names it.
+    pub(crate) method: &'a str,
+}
+
+impl<'a> Subject<'a> {
+    /// A tool, which `tools/call` names.
+    pub(crate) fn tool(name: &'a str) -> Self {
+        Self {
+            kind: ItemKind::Tool,
+            name,
+            method: CALL,
+        }
+    }
+}
 
 /// A rule whose references were resolved.
 #[derive(Debug)]
@@ -17,7 +42,7 @@ pub(crate) struct Rule {
     pub(crate) id: RuleId,
     pub(crate) name: Arc<str>,
     pub(crate) server: Option<String>,
-    pub(crate) tool: Option<Glob>,
+    pub(crate) about: About,
     /// The callers that the rule is about, and the names of their roles; none where it is about
     /// everyone.
     pub(crate) callers: Option<(Access, Vec<String>)>,
@@ -29,7 +54,24 @@ pub(crate) struct Rule {
     pub(crate) cluster: Option<String>,
 }
 
-/// A limit of a rule, not yet of a tool.
+/// The items of a server that a rule is about.
+#[derive(Debug)]
+pub(crate) enum About {
+    /// All tools of the server.
+    Tools,
+    /// The items of this kind that the pattern stands for. Of [`ItemKind::Method`], those that
+    /// messages of such a method name.
+    Items(ItemKind, Glob),
+}
+
+/// The tools of a server's list that a rule is about.
+pub(crate) enum ListedTools<'r> {
+    All,
+    Like(&'r Glob),
+    None,
+}
+
+/// A limit of a rule, not yet of an item.
 #[derive(Debug)]
 pub(crate) struct RuleLimit {
     /// That of `wire`, which the limits of tools share.
@@ -68,17 +110,45 @@ impl Rule {
         }
     }
 
-    pub(crate) fn matches(&self, server: &str, tool: &str) -> bool {
-        self.is_about(server) && self.tool.as_ref().is_none_or(|glob| glob.matches(tool))
+    pub(crate) fn matches(&self, server: &str, subject: Subject<'_>) -> bool {
+        self.is_about(server)
+            && match &self.about {
+                About::Tools => subject.kind == ItemKind::Tool,
+                About::Items(ItemKind::Method, methods) => methods.matches(subject.method),
+                About::Items(kind, names) => *kind == subject.kind && names.matches(subject.name),
+            }
     }
 
-    /// Whether it may match a tool of this server.
+    /// Whether it may match an item of this server.
     pub(crate) fn is_about(&self, server: &str) -> bool {
         self.server.as_ref().is_none_or(|wanted| wanted == server)
     }
 
-    /// The pattern of the names of tools that it matches; nothing where it matches every one.
-    pub(crate) fn pattern(&self) -> Option<&Glob> {
-        self.tool.as_ref()
+    /// Whether it may match an item of this kind that a message of this method names, whatever
+    /// its name is.
+    pub(crate) fn may_match(&self, kind: ItemKind, method: &str) -> bool {
+        match &self.about {
+            About::Tools => kind == ItemKind::Tool,
+            About::Items(ItemKind::Method, methods) => methods.matches(method),
+            About::Items(known, _) => *known == kind,
+        }
+    }
+
+    /// Whether it matches some items of a kind other than tools, and not others.
+    pub(crate) fn goes_by_name(&self) -> bool {
+        matches!(
+            self.about,
+            About::Items(ItemKind::Prompt | ItemKind::Resource, _)
+        )
+    }
+
+    /// The tools of a list that it matches.
+    pub(crate) fn listed_tools(&self) -> ListedTools<'_> {
+        match &self.about {
+            About::Tools => ListedTools::All,
+            About::Items(ItemKind::Tool, names) => ListedTools::Like(names),
+            About::Items(ItemKind::Method, methods) if methods.matches(CALL) => ListedTools::All,
+            About::Items(..) => ListedTools::None,
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The gateway's own answers: to a request that is refused, and to those that make way for it.
 
-use policy_engine::ToolId;
+use policy_engine::Item;
 
 use super::RequestPath;
 use super::phase::Phase;
@@ -47,7 +47,7 @@ impl RequestPath {
         let Some(address) = settings.policy.address(stream.endpoint, &plan) else {
             return self.send_refusal(refusing, effects);
         };
-        effects.push(refused(refusing.tool, &refusing.answer));
+        effects.push(refused(refusing.item.take(), &refusing.answer));
         effects.push(Effect::ReplaceBody(refusing.answer.body(id)));
         route(&address, &plan, stream.changes, effects);
         effects.push(Effect::RemoveHeader(b"content-length".into()));
@@ -62,9 +62,9 @@ impl RequestPath {
     pub(super) fn send_refusal(&mut self, mut refusing: Refusing, effects: &mut Effects) -> Next {
         refusing.replace_if_lost(|| Answer::invalid("a request needs an `id`".to_owned()));
         let Refusing {
-            answer, tool, id, ..
+            answer, item, id, ..
         } = refusing;
-        effects.push(refused(tool, &answer));
+        effects.push(refused(item, &answer));
         self.answer(Reply { answer, id }, effects)
     }
 
@@ -88,9 +88,9 @@ impl RequestPath {
 }
 
 /// Tells of a refusal whoever counts it.
-fn refused(tool: Option<ToolId>, answer: &Answer) -> Effect {
+fn refused(item: Option<Item>, answer: &Answer) -> Effect {
     Effect::Refused {
-        tool,
+        item,
         reason: answer.reason(),
         rule: answer.rule().map(Box::from),
     }

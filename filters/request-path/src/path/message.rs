@@ -4,11 +4,12 @@ mod awaited;
 mod checking;
 mod judging;
 mod limiting;
+mod naming;
 
 use std::ops::ControlFlow;
 
 use mcp_message::{Capability, EndOfBody, Era, Kind, Message, MessageBounds, ReadProgress, Reader};
-use policy_engine::{ArgumentsCheck, EndpointId, ToolId};
+use policy_engine::{ArgumentsCheck, EndpointId, Item, ToolId};
 
 use super::clearance::Clearance;
 use crate::agreement;
@@ -20,6 +21,7 @@ use crate::request_budget::{NotedId, WaitingCaller};
 use crate::settings::Settings;
 use awaited::AwaitedAnswer;
 use limiting::Limiting;
+use naming::NamedBy;
 
 /// A piece of a body that has come in one event.
 pub(super) struct Piece {
@@ -50,15 +52,12 @@ pub(super) enum MessageFate {
     /// It goes where its plan says.
     Pass(Clearance),
     /// The filter answers it, and no upstream sees it.
-    Refuse {
-        answer: Answer,
-        tool: Option<ToolId>,
-    },
+    Refuse { answer: Answer, item: Option<Item> },
 }
 
 impl From<Answer> for MessageFate {
     fn from(answer: Answer) -> Self {
-        Self::Refuse { answer, tool: None }
+        Self::Refuse { answer, item: None }
     }
 }
 
@@ -83,8 +82,12 @@ pub(super) struct MessageInHand {
     capability: Option<Capability>,
     /// Whether the method opens a stream of events.
     opens_stream: bool,
-    /// The tool that is called, once its name has been read and the caller may call it.
-    tool: Option<ToolId>,
+    /// Where it names the item that a rule may be about, where that is no tool; once the method has
+    /// been read.
+    named_by: Option<NamedBy>,
+    /// The item that the message is about: a tool once its name has been read and the caller may
+    /// call it, another where a rule is about it and all has been read.
+    item: Option<Item>,
     /// The check of its arguments, which goes on as they are read.
     check: Option<ArgumentsCheck>,
     /// The message as it stood when it said enough to be decided on. What follows may make it
@@ -120,7 +123,8 @@ impl MessageInHand {
             arrived: 0,
             capability: None,
             opens_stream: false,
-            tool: None,
+            named_by: None,
+            item: None,
             check: None,
             decided_on: None,
             due: None,
@@ -130,6 +134,11 @@ impl MessageInHand {
             awaited: None,
             passed_on: None,
         }
+    }
+
+    /// The tool that is called, once its name has been read and the caller may call it.
+    fn tool(&self) -> Option<ToolId> {
+        self.item.as_ref().and_then(Item::tool)
     }
 
     pub(super) fn endpoint(&self) -> EndpointId {
@@ -241,7 +250,7 @@ impl MessageInHand {
             kind,
             rest,
         });
-        match self.tool {
+        match self.tool() {
             Some(tool) => MessageFate::Ask(Next::Decide(tool)),
             None => self.decide(settings, effects),
         }

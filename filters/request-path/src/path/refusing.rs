@@ -2,7 +2,7 @@
 
 use mcp_message::{EndOfBody, ReadError, Reader};
 use policy_engine::wire::Exchange;
-use policy_engine::{EndpointId, Policy, ToolId};
+use policy_engine::{EndpointId, Item, Policy};
 
 use super::message::MessageInHand;
 use crate::answer::Answer;
@@ -10,7 +10,7 @@ use crate::head::Changes;
 
 pub(super) struct Refusing {
     pub(super) answer: Answer,
-    pub(super) tool: Option<ToolId>,
+    pub(super) item: Option<Item>,
     /// The caller's id, as sent, once it is known.
     pub(super) id: Option<Vec<u8>>,
     /// Looks for the id, where the answer wants it.

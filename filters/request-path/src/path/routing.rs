@@ -16,7 +16,7 @@ use crate::head::{Changes, EXPECTED_TIMEOUT, TIMEOUT};
 pub(super) fn pass_to(address: &Address<'_>, plan: &Plan, changes: Changes, effects: &mut Effects) {
     route(address, plan, changes, effects);
     effects.push(Effect::Passed {
-        tool: plan.tool(),
+        item: plan.item().cloned(),
         rule: plan.trace().allow,
     });
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use envoy_reports::Traffic;
+use policy_engine::ItemKind;
 use serde_json::{Value, json};
 
 /// The time between two looks. Envoys report as often; a caller who is refused a thousand times in
@@ -16,9 +17,9 @@ pub(super) const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
 /// event together. More would drive every other event out of the ring within minutes.
 const MOST_TOLD: usize = 20;
 
-/// The refusals as a look saw them: by server, tool and reason.
+/// The refusals as a look saw them: by server, kind of item, tool and reason.
 #[derive(Debug, Default)]
-pub(super) struct Denials(BTreeMap<(String, String, String), u64>);
+pub(super) struct Denials(BTreeMap<(String, ItemKind, String, String), u64>);
 
 impl Denials {
     /// The refusals so far, of which nothing is told.
@@ -26,7 +27,8 @@ impl Denials {
         let tools = traffic.tools.iter();
         let refusals = tools.flat_map(|tool| {
             tool.refusals.iter().map(|(reason, count)| {
-                let key = (tool.server.clone(), tool.tool.clone(), reason.clone());
+                let (server, name) = (tool.server.clone(), tool.tool.clone());
+                let key = (server, tool.kind, name, reason.clone());
                 (key, count.total)
             })
         });
@@ -45,8 +47,12 @@ impl Denials {
         let others = grown.split_off(grown.len().min(MOST_TOLD));
         let mut told: Vec<Value> = grown
             .into_iter()
-            .map(|((server, tool, reason), count)| {
-                let mut data = json!({"tool": tool, "reason": reason, "count": count});
+            .map(|((server, kind, tool, reason), count)| {
+                let mut data = json!({"reason": reason, "count": count});
+                match kind {
+                    ItemKind::Tool => data["tool"] = tool.as_str().into(),
+                    kind => data["kind"] = kind.word().into(),
+                }
                 if !server.is_empty() {
                     data["server"] = server.as_str().into();
                 }
@@ -105,6 +111,16 @@ mod tests {
         assert_eq!(
             Denials::of(&now).since(&Denials::of(&now)),
             [Value::Null; 0]
+        );
+    }
+
+    #[test]
+    fn it_tells_of_prompts_by_their_kind() {
+        let mut now = traffic(&[("", "forbidden", 3)]);
+        now.tools[0].kind = ItemKind::Prompt;
+        assert_eq!(
+            Denials::of(&now).since(&Denials::default()),
+            [json!({"server": "data", "kind": "prompt", "reason": "forbidden", "count": 3})]
         );
     }
 

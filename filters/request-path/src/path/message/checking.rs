@@ -32,7 +32,7 @@ impl MessageInHand {
     ) -> Result<Option<ReadProgress>, ReadError> {
         if self.check.is_none()
             && self.reader.message().arguments().is_none()
-            && let Some(tool) = self.tool
+            && let Some(tool) = self.tool()
         {
             self.check = settings.policy.begin_check(tool, &CALLER);
         }

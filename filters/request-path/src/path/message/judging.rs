@@ -4,11 +4,13 @@ use std::ops::ControlFlow;
 
 use mcp_message::{Capability, EndOfBody, Era, Kind, Member, Message};
 use policy_engine::{
-    Arguments, Decision, MessageForm, Plan, Policy, Principal, Refusal, TargetId, ToolId, echo,
+    Arguments, Decision, Item, MessageForm, Naming, Plan, Policy, Principal, Refusal, TargetId,
+    ToolId, echo,
 };
 
 use super::awaited::AwaitedAnswer;
 use super::limiting::Limiting;
+use super::naming::NamedBy;
 use super::{MessageFate, MessageInHand};
 use crate::agreement;
 use crate::answer::Answer;
@@ -26,17 +28,26 @@ const OPENS_STREAM: &[u8] = b"subscriptions/listen";
 /// URIs are a tenth of this.
 const MOST_STREAM_BYTES: usize = 64 << 10;
 
-/// The refusal of a method that is closed. Tools are opened and closed by their names.
+/// The refusal of a method that is closed. Tools are opened and closed by their names, and so is
+/// what rules are about.
 fn closed_method(
     settings: &Settings,
-    capability: Capability,
+    (capability, named_by): (Capability, Option<NamedBy>),
     method: &[u8],
     form: MessageForm,
 ) -> Option<Refusal> {
-    match capability {
-        Capability::Tool => None,
+    match (capability, named_by) {
+        (Capability::Tool, _) | (_, Some(_)) => None,
         _ => settings.policy.closed_method(method, form),
     }
+}
+
+/// The fate of a message about an item, which is counted once it is decided on.
+fn counted(fate: MessageFate, item: Item, effects: &mut Effects) -> MessageFate {
+    if !matches!(fate, MessageFate::Ask(_)) {
+        effects.push(Effect::Called(item));
+    }
+    fate
 }
 
 impl MessageInHand {
@@ -51,7 +62,7 @@ impl MessageInHand {
         let Some(method) = message.method() else {
             return ControlFlow::Continue(());
         };
-        let refuse = |answer, tool| ControlFlow::Break(MessageFate::Refuse { answer, tool });
+        let refuse = |answer, item| ControlFlow::Break(MessageFate::Refuse { answer, item });
         let era = self.announced.era;
         let capability = match self.capability {
             Some(capability) => capability,
@@ -60,7 +71,9 @@ impl MessageInHand {
                 let capability = *self.capability.insert(Capability::of_method(&method));
                 // Whether there is an id, is not known yet.
                 let form = MessageForm::Notification;
-                if let Some(refusal) = closed_method(settings, capability, &method, form) {
+                self.named_by = NamedBy::of_method(&settings.policy, self.endpoint, &method);
+                let about = (capability, self.named_by);
+                if let Some(refusal) = closed_method(settings, about, &method, form) {
                     let agreed = agreement::check_names(&self.announced, capability, &method, None);
                     return refuse(agreed.err().unwrap_or(Answer::refused(&refusal, era)), None);
                 }
@@ -68,30 +81,32 @@ impl MessageInHand {
                 capability
             }
         };
-        let (Capability::Tool, None, Member::Text(name)) = (capability, self.tool, message.name())
+        let (Capability::Tool, None, Member::Text(name)) =
+            (capability, self.tool(), message.name())
         else {
             return ControlFlow::Continue(());
         };
         let name = name.decoded(&self.buffered);
-        let (refusal, tool) = match settings.policy.tool(self.endpoint, &name) {
+        let (refusal, item) = match settings.policy.tool(self.endpoint, &name) {
             Err(refusal) => (refusal, None),
-            Ok(tool) => match settings.policy.closed_to(tool, &CALLER) {
-                Some(refusal) => (refusal, Some(tool)),
-                None => {
-                    self.tool = Some(tool);
-                    return ControlFlow::Continue(());
+            Ok(tool) => {
+                let item = Item::from(tool);
+                match settings.policy.closed_to(&item, &CALLER) {
+                    Some(refusal) => (refusal, Some(item)),
+                    None => {
+                        self.item = Some(item);
+                        return ControlFlow::Continue(());
+                    }
                 }
-            },
+            }
         };
         let agreed =
             agreement::check_names(&self.announced, capability, b"tools/call", Some(&name));
         if let Err(answer) = agreed {
             return refuse(answer, None);
         }
-        if let Some(tool) = tool {
-            effects.push(Effect::Called(tool));
-        }
-        refuse(Answer::refused(&refusal, era), tool)
+        effects.extend(item.clone().map(Effect::Called));
+        refuse(Answer::refused(&refusal, era), item)
     }
 
     /// Refuses a body that is larger than a message of its method may be, once either is known.
@@ -115,12 +130,15 @@ impl MessageInHand {
         if self.announced.era == Era::Modern && message.protocol_version().is_none() {
             return false;
         }
+        if self.named_by.is_some_and(|by| !by.is_read(message)) {
+            return false;
+        }
         match (capability, capability.named_in(message)) {
             (Capability::Plain, _) => true,
             (_, Member::Absent) => false,
             // Arguments are judged as a whole.
             (Capability::Tool, Member::Text(_)) => self
-                .tool
+                .tool()
                 .is_some_and(|tool| !self.needs_arguments(&settings.policy, tool)),
             _ => true,
         }
@@ -166,14 +184,19 @@ impl MessageInHand {
         }
         self.awaited = AwaitedAnswer::to(kind, self.announced.era, capability);
         if kind == Kind::Request
-            && let Some(refusal) =
-                closed_method(settings, capability, &method, MessageForm::Request)
+            && let Some(refusal) = closed_method(
+                settings,
+                (capability, self.named_by),
+                &method,
+                MessageForm::Request,
+            )
         {
             return Answer::refused(&refusal, self.announced.era).into();
         }
         match (capability, capability.named_in(message)) {
             (_, Member::Absent | Member::Other) if capability != Capability::Plain => {
-                Answer::nameless(&echo(&method), capability).into()
+                let member = capability.member().unwrap_or("params");
+                Answer::nameless(&echo(&method), &format!("a string in `{member}`")).into()
             }
             (Capability::Tool, Member::Text(_)) if kind != Kind::Request => {
                 Answer::invalid("`tools/call` needs an `id`".to_owned()).into()
@@ -181,29 +204,89 @@ impl MessageInHand {
             (Capability::Tool, Member::Text(_)) => {
                 drop(method);
                 // The name was looked up as soon as it had been read.
-                let Some(tool) = self.tool else {
+                let Some(item) = self.item.clone() else {
                     return Answer::not_ready().into();
                 };
-                let fate = self.call(settings, tool, message, effects);
-                if !matches!(fate, MessageFate::Ask(_)) {
-                    effects.push(Effect::Called(tool));
-                }
-                fate
+                let fate = self.call(settings, &item, message, effects);
+                counted(fate, item, effects)
             }
             _ => {
+                let item = self.unlisted_item(settings, message, &method, kind);
                 drop(method);
-                self.forward(settings)
+                match item {
+                    Ok(Some(item)) => {
+                        self.item = Some(item.clone());
+                        let fate = self.use_unlisted(settings, &item, effects);
+                        counted(fate, item, effects)
+                    }
+                    Ok(None) => self.forward(settings),
+                    Err(answer) => answer.into(),
+                }
             }
         }
+    }
+
+    /// The item other than a tool that the message is about; none where no rule is about it.
+    fn unlisted_item(
+        &self,
+        settings: &Settings,
+        message: &Message,
+        method: &[u8],
+        kind: Kind,
+    ) -> Result<Option<Item>, Answer> {
+        let Some(named_by) = self.named_by else {
+            return Ok(None);
+        };
+        let (era, policy) = (self.announced.era, &settings.policy);
+        let form = match kind {
+            Kind::Request => MessageForm::Request,
+            Kind::Notification | Kind::Response => MessageForm::Notification,
+        };
+        let (kind, name) = named_by
+            .find(message, &self.buffered)
+            .map_err(|lacks| Answer::nameless(&echo(method), lacks))?;
+        let naming = Naming {
+            kind,
+            method,
+            name: &name.decoded(&self.buffered),
+            form,
+        };
+        match policy.item(self.endpoint, naming) {
+            Ok(None) => match policy.closed_method(method, form) {
+                Some(refusal) => Err(Answer::refused(&refusal, era)),
+                None => Ok(None),
+            },
+            Ok(item) => Ok(item),
+            Err(refusal) => Err(Answer::refused(&refusal, era)),
+        }
+    }
+
+    fn use_unlisted(
+        &mut self,
+        settings: &Settings,
+        item: &Item,
+        effects: &mut Effects,
+    ) -> MessageFate {
+        // Before the limits, so that what cannot be read costs its caller nothing.
+        if let Err(error) = self.reader.read_skipped(&self.buffered) {
+            return Answer::unreadable(&error).into();
+        }
+        let decision = settings
+            .policy
+            .decide_checked(item, &CALLER, Arguments::NotRead, None);
+        self.meet_decision(settings, item, decision, effects)
     }
 
     fn call(
         &mut self,
         settings: &Settings,
-        tool: ToolId,
+        item: &Item,
         message: &Message,
         effects: &mut Effects,
     ) -> MessageFate {
+        let Some(tool) = item.tool() else {
+            return Answer::not_ready().into();
+        };
         let era = self.announced.era;
         let needs_arguments = self.needs_arguments(&settings.policy, tool);
         let Self {
@@ -215,7 +298,7 @@ impl MessageInHand {
         } = self;
         let refuse = |answer| MessageFate::Refuse {
             answer,
-            tool: Some(tool),
+            item: Some(item.clone()),
         };
         // Before the limits, so that what cannot be read costs its caller nothing.
         if !settings.policy.needs_arguments(tool, &CALLER)
@@ -228,7 +311,7 @@ impl MessageInHand {
             (true, None, EndOfBody::Reached) => Arguments::Absent,
             (true, None, EndOfBody::NotYet) | (false, ..) => Arguments::NotRead,
         };
-        let decision = (settings.policy).decide_checked(tool, &CALLER, arguments, check.take());
+        let decision = (settings.policy).decide_checked(item, &CALLER, arguments, check.take());
         // Now the arguments can be read, and nothing has been counted yet.
         if era == Era::Modern && !matches!(decision, Decision::Refuse(_)) {
             let parameters = match settings.policy.header_parameters(tool, &CALLER, arguments) {
@@ -239,17 +322,31 @@ impl MessageInHand {
                 return refuse(answer);
             }
         }
+        // What is not JSON is refused as such, by the place in the body.
+        if let Decision::Refuse(Refusal::BadArguments { .. }) = &decision
+            && let Err(error) = reader.read_skipped(buffered)
+        {
+            return refuse(Answer::unreadable(&error));
+        }
+        self.meet_decision(settings, item, decision, effects)
+    }
+
+    fn meet_decision(
+        &mut self,
+        settings: &Settings,
+        item: &Item,
+        decision: Decision,
+        effects: &mut Effects,
+    ) -> MessageFate {
+        let era = self.announced.era;
+        let refuse = |answer| MessageFate::Refuse {
+            answer,
+            item: Some(item.clone()),
+        };
         match decision {
-            // What is not JSON is refused as such, by the place in the body.
-            Decision::Refuse(refusal @ Refusal::BadArguments { .. }) => {
-                refuse(match reader.read_skipped(buffered) {
-                    Ok(()) => Answer::refused(&refusal, era),
-                    Err(error) => Answer::unreadable(&error),
-                })
-            }
             Decision::Refuse(refusal) => refuse(Answer::refused(&refusal, era)),
             Decision::Allow(plan) if self.take_room(settings, plan.target()) => {
-                self.pass(tool, plan, effects)
+                self.pass(plan, effects)
             }
             // Room before the limits, so that a call that does not pass costs its caller nothing.
             Decision::Limit(pending) if self.take_room(settings, pending.target()) => {
@@ -260,9 +357,9 @@ impl MessageInHand {
         }
     }
 
-    pub(super) fn pass(&mut self, tool: ToolId, plan: Plan, effects: &mut Effects) -> MessageFate {
+    pub(super) fn pass(&mut self, plan: Plan, effects: &mut Effects) -> MessageFate {
         if !plan.shadowed().is_empty() {
-            effects.push(Effect::Shadowed(tool));
+            effects.extend(plan.tool().map(Effect::Shadowed));
         }
         self.clear(plan)
     }

@@ -1,7 +1,7 @@
 //! The limits of a call, asked step by step.
 
 use policy_engine::settlement::{Settled, Settlement, SettlementStep};
-use policy_engine::{PendingLimits, ToolId};
+use policy_engine::{Item, PendingLimits};
 
 use super::{MessageFate, MessageInHand};
 use crate::answer::Answer;
@@ -32,7 +32,7 @@ impl MessageInHand {
         answer: &Event<'_>,
         effects: &mut Effects,
     ) -> MessageFate {
-        let Some(tool) = self.tool else {
+        let Some(item) = self.item.clone() else {
             return Answer::not_ready().into();
         };
         let policy = &settings.policy;
@@ -45,7 +45,7 @@ impl MessageInHand {
             }
             (limiting, Event::TimeOfDay(now)) => {
                 let Limiting::Begins(pending) = std::mem::take(limiting) else {
-                    return self.limits_unavailable(tool);
+                    return self.limits_unavailable(item);
                 };
                 let key = &settings.hash_key;
                 let mut settlement = Settlement::new(policy, pending, key, *now);
@@ -54,7 +54,7 @@ impl MessageInHand {
                 step
             }
             // Nobody asked for this.
-            _ => return self.limits_unavailable(tool),
+            _ => return self.limits_unavailable(item),
         };
         MessageFate::Ask(match step {
             SettlementStep::Read(slot) => Next::Read(slot),
@@ -75,33 +75,28 @@ impl MessageInHand {
                     effects.extend(line.map(Effect::Warn));
                 }
                 self.limiting = Limiting::Idle;
-                let fate = self.end_limiting(tool, settled, effects);
-                effects.push(Effect::Called(tool));
+                let fate = self.end_limiting(item.clone(), settled, effects);
+                effects.push(Effect::Called(item));
                 return fate;
             }
         })
     }
 
-    fn end_limiting(
-        &mut self,
-        tool: ToolId,
-        settled: Settled,
-        effects: &mut Effects,
-    ) -> MessageFate {
+    fn end_limiting(&mut self, item: Item, settled: Settled, effects: &mut Effects) -> MessageFate {
         match settled {
-            Settled::Passed(plan) => self.pass(tool, plan, effects),
+            Settled::Passed(plan) => self.pass(plan, effects),
             Settled::Refused(refusal) => MessageFate::Refuse {
                 answer: Answer::refused(&refusal, self.announced.era),
-                tool: Some(tool),
+                item: Some(item),
             },
-            Settled::Unavailable(_) => self.limits_unavailable(tool),
+            Settled::Unavailable(_) => self.limits_unavailable(item),
         }
     }
 
-    fn limits_unavailable(&self, tool: ToolId) -> MessageFate {
+    fn limits_unavailable(&self, item: Item) -> MessageFate {
         MessageFate::Refuse {
-            answer: Answer::limits_unavailable(self.announced.era),
-            tool: Some(tool),
+            answer: Answer::limits_unavailable(item.kind(), self.announced.era),
+            item: Some(item),
         }
     }
 }

@@ -21,7 +21,7 @@ pub struct ArgumentsCheck {
 }
 
 impl ArgumentsCheck {
-    pub(super) fn new(schema: &Arc<KnownSchema>) -> Self {
+    pub(crate) fn new(schema: &Arc<KnownSchema>) -> Self {
         Self {
             schema: Arc::clone(schema),
             validation: schema.compiled().schema.begin(),
@@ -41,11 +41,11 @@ impl ArgumentsCheck {
     }
 
     /// Whether this schema has checked the arguments to their end, or need not.
-    pub(super) fn is_done_by(&self, schema: &Arc<KnownSchema>) -> bool {
+    pub(crate) fn is_done_by(&self, schema: &Arc<KnownSchema>) -> bool {
         Arc::ptr_eq(&self.schema, schema) && self.validation.is_over()
     }
 
-    pub(super) fn into_outcome(self) -> Result<(), Invalid> {
+    pub(crate) fn into_outcome(self) -> Result<(), Invalid> {
         self.validation.into_outcome()
     }
 }

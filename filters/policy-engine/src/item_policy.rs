@@ -1,29 +1,42 @@
-//! All that is decided about one tool before it is called.
+//! All that is decided about one item before a message names it.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::SchemaFlaw;
-use super::arguments_check::ArgumentsCheck;
+use crate::arguments_check::ArgumentsCheck;
 use crate::candidates::Candidates;
-use crate::decision::Limit;
+use crate::compile_error::CompileErrors;
 use crate::explain::Explanation;
 use crate::ids::{RuleId, Trace};
+use crate::item_kind::ItemKind;
 use crate::known_schema::KnownSchema;
+use crate::limit::Limit;
 use crate::principal::{Access, Principal};
 use crate::schema::Invalid;
 use crate::schema::violation::{MOST_VIOLATIONS, Violation};
 use crate::target::TargetId;
+use crate::text_part::TextPart;
 use crate::tool_list::ListedSchema;
 use crate::wire::Validate;
+
+/// A schema that cannot be used.
+#[derive(Clone, Debug)]
+pub(crate) struct SchemaFlaw {
+    /// The schema's name in the configuration.
+    pub(crate) hash: TextPart,
+    /// The rule whose constraints it is; none where it is the tool's own.
+    pub(crate) rule: Option<(RuleId, Arc<str>)>,
+    /// The faults of the schema; none where the configuration does not hold it.
+    pub(crate) errors: Option<CompileErrors>,
+}
 
 /// A schema that judges calls. It is compiled when a call asks for that which may pass so far:
 /// callers without rights have nothing compiled.
 #[derive(Clone, Debug)]
 pub(crate) struct Judge {
-    pub(super) schema: ListedSchema,
+    pub(crate) schema: ListedSchema,
     /// The rule whose constraints it is; none where it is the tool's own.
-    pub(super) rule: Option<(RuleId, Arc<str>)>,
+    pub(crate) rule: Option<(RuleId, Arc<str>)>,
 }
 
 impl Judge {
@@ -56,29 +69,35 @@ impl Judge {
     }
 }
 
-/// The policy of one tool: of each field its candidates.
+/// The policy of one item: of each field its candidates. Only of tools arguments are checked.
 #[derive(Debug)]
-pub(crate) struct ToolPolicy {
-    /// The server's own name of the tool.
-    pub(super) name: String,
+pub(crate) struct ItemPolicy {
+    pub(crate) kind: ItemKind,
+    /// The server's own name of it, short enough to be repeated.
+    pub(crate) name: String,
     /// Nothing where no server has it, which never happens.
     pub(crate) target: Candidates<Option<TargetId>>,
     pub(crate) timeout: Candidates<Option<Duration>>,
     pub(crate) access: Candidates<Access>,
     pub(crate) validate: Candidates<Validate>,
     /// The tool's own schema.
-    pub(super) own: Option<Judge>,
+    pub(crate) own: Option<Judge>,
     /// The operator's schema, laid over it.
     pub(crate) constraints: Candidates<Option<Judge>>,
     pub(crate) limits: Vec<Limit>,
     /// The policy as people read it, once somebody has asked.
-    pub(super) explanation: OnceLock<Box<Explanation>>,
+    pub(crate) explanation: OnceLock<Box<Explanation>>,
 }
 
-impl ToolPolicy {
-    /// The server's own name of the tool.
+impl ItemPolicy {
+    /// The server's own name of the item.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The hash of the tool's own schema.
+    pub(crate) fn own_hash(&self) -> Option<&str> {
+        self.own.as_ref().map(|own| &*own.schema.hash)
     }
 
     /// The rules that decide about the calls of a caller.

@@ -1,0 +1,88 @@
+//! The items that no list names: prompts, resources, and messages by their method.
+
+use super::Policy;
+use crate::ids::EndpointId;
+use crate::item::Item;
+use crate::item_kind::ItemKind;
+use crate::method::MessageForm;
+use crate::refusal::Refusal;
+use crate::tools::Subject;
+use crate::tools::rule::Rule;
+use crate::uri;
+
+/// The names by which a message other than a tool call says what it is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Naming<'a> {
+    /// The kind of item.
+    pub kind: ItemKind,
+    /// The method of the message.
+    pub method: &'a [u8],
+    /// The name of a prompt, the URI of a resource, or a template of URIs; for
+    /// [`ItemKind::Method`] the method itself.
+    pub name: &'a [u8],
+    /// Whether the message asks for an answer.
+    pub form: MessageForm,
+}
+
+impl Policy {
+    /// Whether a rule may be about messages of this method that name an item of this kind: then ask
+    /// [`Self::item`] once its name is known. If not, [`Self::closed_method`] decides.
+    #[must_use]
+    pub fn may_rule_on(&self, endpoint: EndpointId, kind: ItemKind, method: &[u8]) -> bool {
+        let (Some((_, server)), Ok(method)) = (self.owner(endpoint), std::str::from_utf8(method))
+        else {
+            return false;
+        };
+        let mut about = self.tools.about_unlisted(server, kind, method);
+        about.next().is_some()
+    }
+
+    /// The item other than a tool that a message names; none where no rule is about it. It belongs
+    /// to the server that gets the endpoint's messages.
+    ///
+    /// # Errors
+    /// [`Refusal::NotNormal`] for a name that servers might take for another one, where a rule goes
+    /// by names of this kind.
+    pub fn item(&self, endpoint: EndpointId, naming: Naming<'_>) -> Result<Option<Item>, Refusal> {
+        let Some((place, server)) = self.owner(endpoint) else {
+            return Ok(None);
+        };
+        let Naming {
+            kind,
+            method,
+            name,
+            form,
+        } = naming;
+        let unclear = || Refusal::not_normal(kind, name);
+        let method_text = std::str::from_utf8(method).map_err(|_| unclear())?;
+        let name_text = std::str::from_utf8(name).map_err(|_| unclear())?;
+        let mut about = self.tools.about_unlisted(server, kind, method_text);
+        if about.any(Rule::goes_by_name) && !is_normal(kind, name_text) {
+            return Err(unclear());
+        }
+        let subject = Subject {
+            kind,
+            name: name_text,
+            method: method_text,
+        };
+        let closed = self.closed_method(method, form);
+        Ok(self.tools.unlisted(place, subject, closed))
+    }
+
+    /// The server that gets what is no tool call at an endpoint, and its place among all.
+    fn owner(&self, endpoint: EndpointId) -> Option<(usize, &str)> {
+        let forward = self.endpoints.get(endpoint.0 as usize)?.forward;
+        let server = &forward.of(self.tools.targets.all())?.server;
+        Some((self.tools.server_place(server)?, server))
+    }
+}
+
+/// Whether a name has but one spelling.
+fn is_normal(kind: ItemKind, name: &str) -> bool {
+    match kind {
+        ItemKind::Resource => uri::is_normal_template(name),
+        // A server in C ends it at a NUL, and others trim it.
+        ItemKind::Prompt => name.trim() == name && !name.contains(char::is_control),
+        ItemKind::Tool | ItemKind::Method => true,
+    }
+}
