@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
-use policy_engine::{SchemaCache, ToolList};
+use policy_engine::ToolList;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use crate::known_schemas::KnownSchemas;
 use crate::names::ServerName;
 
 /// The tools of each server that has been listed.
@@ -22,6 +23,8 @@ pub struct ServerCatalogue {
     /// The places of the tools, by their names.
     by_name: Vec<usize>,
     admission: OnceLock<Admission>,
+    /// Those of them that can be called, with what is compiled of their schemas.
+    list: OnceLock<Arc<ToolList>>,
 }
 
 /// Which tools of a server can be called, and which cannot.
@@ -43,6 +46,7 @@ impl From<Vec<CatalogueTool>> for ServerCatalogue {
             tools,
             by_name,
             admission: OnceLock::new(),
+            list: OnceLock::new(),
         }
     }
 }
@@ -110,7 +114,17 @@ impl ServerCatalogue {
     }
 
     /// The tools that can be called, as they travel to the filter.
-    pub(crate) fn list(&self, known: &mut SchemaCache) -> Arc<ToolList> {
+    pub(crate) fn list(&self, known: &KnownSchemas) -> &Arc<ToolList> {
+        self.list.get_or_init(|| self.make_list(known))
+    }
+
+    /// Compiles the schemas of the tools that can be called, as far as that is not done. They stay
+    /// so for as long as somebody has these tools.
+    pub fn compile_schemas(&self, known: &KnownSchemas) {
+        self.list(known).compile_schemas();
+    }
+
+    fn make_list(&self, known: &KnownSchemas) -> Arc<ToolList> {
         let admission = self.admission();
         let tools = admission.admitted.iter().map(|place| {
             let tool = &self.tools[*place];
@@ -118,7 +132,7 @@ impl ServerCatalogue {
             let schema = schema.map(|schema| (schema.hash(), schema.text().get()));
             (tool.name.as_str(), schema)
         });
-        let list = known.tool_list(&admission.list, tools);
+        let list = known.look_up(|known| known.tool_list(&admission.list, tools));
         list.expect("they are in the order of their names")
     }
 }

@@ -10,16 +10,16 @@
 //! has no effect.
 //!
 //! ```
-//! use gateway_document::{Catalogue, CheckedDocument, Format, SchemaCache, parse, resolve};
+//! use gateway_document::{Catalogue, CheckedDocument, Format, KnownSchemas, parse, resolve};
 //!
 //! let document = parse(
 //!     "tools:\n  - name: slow-down\n    limits: [{per: [tool], requests: 2, window: 1m}]\n",
 //!     Format::Yaml,
 //! )?;
 //! let document = CheckedDocument::new(document).unwrap();
-//! let mut schemas = SchemaCache::new();
+//! let schemas = KnownSchemas::default();
 //! let listener = &document.shares()[0];
-//! let resolved = resolve(&document, listener, &Catalogue::new(), &mut schemas).unwrap();
+//! let resolved = resolve(&document, listener, &Catalogue::new(), &schemas).unwrap();
 //! assert_eq!(resolved.config.rules[0].limits[0].window_ms, 60_000);
 //! # Ok::<(), gateway_document::ParseError>(())
 //! ```
@@ -28,6 +28,7 @@ mod catalogue;
 mod check;
 mod document;
 mod endpoint_path;
+mod known_schemas;
 mod listed;
 mod names;
 mod near_names;
@@ -52,6 +53,7 @@ pub use catalogue::{
 pub use check::CheckedDocument;
 pub use document::*;
 pub use endpoint_path::{MCP_PATH, endpoint_paths};
+pub use known_schemas::KnownSchemas;
 pub use names::{
     ClusterName, FilterName, GroupName, InvalidName, LimitId, ListenerName, RoleName, RouteName,
     RuleName, SecretName, Selector, ServerName,
@@ -61,7 +63,6 @@ pub use parse::{
     Fault, Format, ParseError, is_blank, parse, parse_rule, parse_tool_rule, parse_value,
 };
 pub use path_regex::{InvalidPathRegex, PathRegex};
-pub use policy_engine::SchemaCache;
 pub use problem::Problem;
 pub use resolve::{Resolved, WithheldTool, resolve};
 pub use route_path::{InvalidRoutePath, RoutePath};

@@ -1,12 +1,14 @@
 //! Document and catalogue to what the filter of one listener is given.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use policy_engine::CompileError;
 use policy_engine::wire::FilterConfig;
-use policy_engine::{CompileError, SchemaCache};
 
 use crate::catalogue::Catalogue;
 use crate::check::CheckedDocument;
+use crate::known_schemas::KnownSchemas;
 use crate::problem::Problem;
 use crate::shares::ListenerShare;
 
@@ -37,7 +39,8 @@ pub struct Resolved {
 /// unchecked; the rest goes on. Of two tools of one name the one that was listed first keeps it
 /// where all servers appear as one.
 ///
-/// `schemas` compiles no schema a second time that a policy made with it still uses.
+/// No schema is compiled a second time that is still in use, by a policy or a catalogue, and was
+/// compiled with the same `schemas`.
 ///
 /// # Errors
 /// Everything that the engine refuses and the document is to blame for, by paths of the document.
@@ -45,7 +48,7 @@ pub fn resolve(
     document: &CheckedDocument,
     share: &ListenerShare<'_>,
     catalogue: &Catalogue,
-    schemas: &mut SchemaCache,
+    schemas: &KnownSchemas,
 ) -> Result<Resolved, Vec<Problem>> {
     let listener = share.listener;
     let mut withheld = Withheld::default();
@@ -53,13 +56,15 @@ pub fn resolve(
     for (server, _) in document.servers_of(listener) {
         if let Some(catalogue) = catalogue.get(server) {
             withheld.admit(server, catalogue);
-            lists.insert(server, catalogue.list(schemas));
+            lists.insert(server, Arc::clone(catalogue.list(schemas)));
         }
     }
     let newcomers = withheld.settle_names(document, listener, catalogue);
     let mut config = config::config(document, share, &lists, newcomers);
+    let mut before = None;
     loop {
-        let policy = policy_engine::compile(&config, schemas).map_err(|errors| {
+        let policy = schemas.look_up(|known| policy_engine::compile(&config, known));
+        let policy = policy.map_err(|errors| {
             let origins = Origins::of(share);
             let of_document = errors.into_iter().map(|error| Problem {
                 path: origins.place(&error.path),
@@ -67,6 +72,9 @@ pub fn resolve(
             });
             of_document.collect::<Vec<_>>()
         })?;
+        // Until here it kept what it had compiled of the document.
+        drop(before.take());
+        // Here the schemas are compiled.
         let flawed = policy.flawed_tools();
         if flawed.is_empty() {
             return Ok(Resolved {
@@ -104,5 +112,6 @@ pub fn resolve(
         if !has_withheld {
             return Err(problems);
         }
+        before = Some(policy);
     }
 }

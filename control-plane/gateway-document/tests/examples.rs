@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gateway_document::{
-    Catalogue, CheckedDocument, Format, GatewayDocument, SchemaCache, json_schema, parse, resolve,
+    Catalogue, CheckedDocument, Format, GatewayDocument, KnownSchemas, json_schema, parse, resolve,
 };
 
 fn examples() -> Vec<(PathBuf, GatewayDocument)> {
@@ -34,7 +34,7 @@ fn it_resolves_every_example_for_every_listener() {
                 &document,
                 &listener,
                 &Catalogue::new(),
-                &mut SchemaCache::new(),
+                &KnownSchemas::default(),
             )
             .unwrap_or_else(|problems| panic!("{}: {problems:?}", path.display()));
         }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use gateway_document::{
-    Catalogue, CatalogueTool, CheckedDocument, Format, SchemaCache, parse, parse_tool_rule,
+    Catalogue, CatalogueTool, CheckedDocument, Format, KnownSchemas, parse, parse_tool_rule,
     resolve, warnings,
 };
 
@@ -52,9 +52,9 @@ fn attack(text: &str, format: Format, catalogue: &Catalogue) {
             1
         );
     }
-    let mut schemas = SchemaCache::new();
+    let schemas = KnownSchemas::default();
     for listener in document.shares() {
-        if let Err(problems) = resolve(&document, &listener, catalogue, &mut schemas) {
+        if let Err(problems) = resolve(&document, &listener, catalogue, &schemas) {
             assert!(!problems.is_empty(), "a refusal without a reason");
         }
     }

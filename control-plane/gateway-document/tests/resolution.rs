@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gateway_document::{
-    Catalogue, CatalogueTool, CheckedDocument, Format, Problem, Resolved, SchemaCache, SchemaText,
+    Catalogue, CatalogueTool, CheckedDocument, Format, KnownSchemas, Problem, Resolved, SchemaText,
     ServerCatalogue, ToolFlaw, WithheldTool, WithholdingCause, endpoint_paths, parse, resolve,
     warnings,
 };
@@ -40,7 +40,7 @@ fn first(document: &CheckedDocument, catalogue: &Catalogue) -> Result<Resolved, 
         document,
         &document.shares()[0],
         catalogue,
-        &mut SchemaCache::new(),
+        &KnownSchemas::default(),
     )
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gateway_document::{
-    Catalogue, CatalogueTool, CheckedDocument, FilterPlace, Format, GatewayDocument, SchemaCache,
+    Catalogue, CatalogueTool, CheckedDocument, FilterPlace, Format, GatewayDocument, KnownSchemas,
     Warning, parse, resolve, warnings,
 };
 use serde_json::{Value, json};
@@ -230,9 +230,9 @@ fn it_withholds_many_tools_in_steps_that_grow_with_them() {
     });
     let tools: Vec<CatalogueTool> = tools.collect();
     let catalogue = [("s0".parse().unwrap(), Arc::new(tools.into()))].into();
-    let mut schemas = SchemaCache::new();
+    let schemas = KnownSchemas::default();
     let listener = &document.shares()[0];
-    let (resolved, steps) = taken_by(|| resolve(&document, listener, &catalogue, &mut schemas));
+    let (resolved, steps) = taken_by(|| resolve(&document, listener, &catalogue, &schemas));
     assert_eq!(resolved.unwrap().withheld.len(), MANY);
     // The engine has read each schema.
     assert!(steps <= 1_000 * MANY as u64, "{steps} steps");
@@ -271,10 +271,10 @@ fn it_resolves_many_listeners_in_steps_that_grow_with_what_each_has() {
         assert_eq!(share.routes, [&document.routes[i]]);
         assert!(filters.eq([document.filters[i].name.as_str()]));
     }
-    let (catalogue, mut schemas) = (catalogue(|i| format!("t{i}")), SchemaCache::new());
+    let (catalogue, schemas) = (catalogue(|i| format!("t{i}")), KnownSchemas::default());
     let ((), steps) = taken_by(|| {
         for share in shares.iter().step_by(100) {
-            resolve(&document, share, &catalogue, &mut schemas).unwrap();
+            resolve(&document, share, &catalogue, &schemas).unwrap();
         }
     });
     assert!(steps <= EACH * MANY as u64 / 100, "{steps} steps");

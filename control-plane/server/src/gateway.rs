@@ -37,6 +37,7 @@ mod events;
 mod first_lists;
 mod gates;
 mod in_force;
+mod judged_lists;
 mod loosening;
 mod losses;
 mod modules;
@@ -54,6 +55,8 @@ mod secret_watch;
 mod server_state;
 mod start;
 mod state;
+#[cfg(test)]
+mod test_gateway;
 pub mod tool_policy;
 mod watched_names;
 mod watcher;

@@ -2,12 +2,12 @@
 //! snapshot.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use envoy_types::pb::google::protobuf::Any;
 use gateway_document::{
-    Catalogue, CheckedDocument, ListenerName, Problem, Resolved, SchemaCache, ServerName, Warning,
-    WithheldTool, resolve, warnings,
+    Catalogue, CheckedDocument, ListenerName, Problem, Resolved, ServerName, Warning, WithheldTool,
+    resolve, warnings,
 };
 use store::{Input, ListHash, RevisionNumber, StoredGeneration, StoredResource};
 use thiserror::Error;
@@ -22,6 +22,7 @@ use crate::module::ModuleFile;
 
 mod tool_view;
 
+pub use gateway_document::KnownSchemas;
 pub use tool_view::{FindToolError, ToolView, tool_rule_name};
 
 /// The lists that are known, by server.
@@ -54,11 +55,6 @@ pub struct Built {
     /// The schemas that this generation's policies use, for the next generation's.
     pub schemas: KnownSchemas,
 }
-
-/// The compiled schemas of a gateway's generations, one after the other: a change compiles those
-/// that it brings, and no others.
-#[derive(Debug, Clone, Default)]
-pub struct KnownSchemas(Arc<Mutex<SchemaCache>>);
 
 /// Why stored bytes are not the generation that they are said to be.
 #[derive(Debug, Error)]
@@ -178,13 +174,10 @@ impl Built {
             .collect();
         let mut listeners = Vec::new();
         problems.extend(envoy::filter_problems(&document));
-        {
-            let mut schemas = schemas.0.lock().unwrap_or_else(PoisonError::into_inner);
-            for share in document.shares() {
-                match resolve(&document, &share, &catalogue, &mut schemas) {
-                    Ok(resolved) => listeners.push((share.listener.name.clone(), resolved)),
-                    Err(found) => problems.extend(found),
-                }
+        for share in document.shares() {
+            match resolve(&document, &share, &catalogue, schemas) {
+                Ok(resolved) => listeners.push((share.listener.name.clone(), resolved)),
+                Err(found) => problems.extend(found),
             }
         }
         if !problems.is_empty() {

@@ -95,6 +95,15 @@ impl ToolList {
         Arc::clone(&self.name)
     }
 
+    /// Compiles the schemas of all tools: for whoever will ask whether they can be checked at a
+    /// moment when nobody is to wait for that. The answers are kept.
+    pub fn compile_schemas(&self) {
+        let listed = self.tools.iter().filter_map(|tool| tool.schema.as_ref());
+        for schema in listed.filter_map(|listed| listed.schema.as_ref()) {
+            let _is_sound = schema.is_sound();
+        }
+    }
+
     pub(crate) fn tools(&self) -> &[ListedTool] {
         &self.tools
     }

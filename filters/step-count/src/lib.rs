@@ -6,38 +6,16 @@
 //! however the bytes were cut.
 
 #[cfg(feature = "counted")]
-thread_local! {
-    static TAKEN: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
-}
+mod counted;
+
+#[cfg(feature = "counted")]
+pub use counted::{paused_at, taken_by, taken_here};
 
 /// Counts `steps`: bytes looked at, or values compared.
 #[inline(always)]
 pub fn count(steps: usize) {
     #[cfg(feature = "counted")]
-    TAKEN.with(|taken| taken.set(taken.get().saturating_add(steps as u64)));
+    counted::count(steps);
     #[cfg(not(feature = "counted"))]
     let _ = steps;
-}
-
-/// Runs a computation, and tells how many steps it took on this thread.
-#[cfg(feature = "counted")]
-pub fn taken_by<T>(computation: impl FnOnce() -> T) -> (T, u64) {
-    let before = TAKEN.with(std::cell::Cell::get);
-    let result = computation();
-    (result, TAKEN.with(std::cell::Cell::get) - before)
-}
-
-#[cfg(all(test, feature = "counted"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_counts_the_steps_of_one_computation() {
-        count(5);
-        let (inner, outer) = taken_by(|| {
-            count(2);
-            taken_by(|| count(3)).1
-        });
-        assert_eq!((inner, outer), (3, 5));
-    }
 }

@@ -1,7 +1,5 @@
 //! A server's whole list of tools, in the newest revision of MCP that it answers.
 
-use std::time::Duration;
-
 use gateway_document::{EndpointUrl, Protocol, Requires, Server, ServerAbout};
 use http::HeaderValue;
 use serde::Deserialize;
@@ -21,10 +19,6 @@ const MOST_PAGES: usize = 1_000;
 /// The most bytes of all definitions together. The list is kept in memory and stored, and its
 /// schemas travel to every Envoy in one message, which gRPC bounds at a fraction of this.
 const MOST_LIST_BYTES: usize = 16 << 20;
-/// How long one endpoint may take for the whole list, however many answers that is. Each answer has
-/// a time of its own, and a server that uses up each of them would be listed for hours, while
-/// nobody is told that it is slow. A list of 16 MiB at 3 Mbit/s comes within it.
-pub(super) const LIST_WITHIN: Duration = Duration::from_secs(60);
 
 impl CatalogueClient {
     /// Lists the tools of a server from the first of its endpoints that answers.

@@ -90,6 +90,7 @@ impl Gateway {
         let mut races = 0;
         let mut flights = 0;
         let mut without_judge = None;
+        let mut lost: Option<Built> = None;
         loop {
             let turn = self.turn_at_last(races).await;
             let seen = self.desired();
@@ -116,19 +117,22 @@ impl Gateway {
                 continue;
             }
             self.take_up_secrets(&document, old).await?;
-            if turn.is_some() && !servers.has_asked_all(old, &document, &lists) {
-                // Nobody is to wait for servers.
+            if turn.is_some() && !servers.are_ready(old, &document, &lists) {
+                // Nobody is to wait for servers, nor for what is made of their lists.
                 drop(turn);
-                servers.ask(&self.client, old, &document, &lists).await;
+                servers.prepare(&self.client, &seen, &document).await;
                 continue;
             }
-            let first = servers.lists_for(&self.client, old, &document, lists).await;
+            servers.prepare(&self.client, &seen, &document).await;
+            let first = servers.lists_for(old, &document, lists, &seen.built.schemas);
             let built = {
                 let (lists, module) = (first.lists.clone(), seen.module.clone());
                 let revision = RevisionNumber(seen.head.0 + 1);
                 let before = Arc::clone(&seen.built);
                 aside::run(move || before.next(revision, document, &lists, module)).await?
             };
+            // Until here it kept what had been compiled for it.
+            drop(lost.take());
             let unjudged = if turn.is_none() || self.has_flown(&seen.built, &built) {
                 self.fly_ahead(&seen.built, &built).await?
             } else if without_judge.is_some() && !Self::brings_a_module(&seen.built, &built) {
@@ -138,12 +142,14 @@ impl Gateway {
                 drop(turn);
                 flights += 1;
                 without_judge = self.fly_ahead(&seen.built, &built).await?;
+                lost = Some(built);
                 continue;
             } else {
                 return Err(ChangeError::Busy(ALWAYS_OVERTAKEN.to_owned()));
             };
             let Some(turn) = self.turn_after(turn, &seen).await else {
                 races += 1;
+                lost = Some(built);
                 continue;
             };
             let unlisted = first.unlisted.clone();

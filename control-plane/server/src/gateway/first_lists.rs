@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_document::{GatewayDocument, Server, ServerName};
+use gateway_document::{CheckedDocument, GatewayDocument, KnownSchemas, Server, ServerName};
 use serde::Serialize;
 use store::StoreError;
 use utoipa::ToSchema;
 
 use super::Gateway;
+use super::desired::Desired;
+use super::judged_lists::{Grounds, JudgedLists};
+use crate::aside;
 use crate::catalogue::{CatalogueClient, KnownList, Listing, has_endpoint};
 use crate::generation::Lists;
 
@@ -27,10 +30,13 @@ pub struct UnlistedServer {
     pub reason: String,
 }
 
-/// The servers that were asked for one change. Each is asked once, however often the change has to
-/// be made anew.
+/// The servers that were asked for one change. Each is asked once, and its list is judged once,
+/// however often the change has to be made anew.
 #[derive(Default)]
-pub(super) struct AskedServers(BTreeMap<ServerName, (Server, Result<Listing, String>)>);
+pub(super) struct AskedServers {
+    answers: BTreeMap<ServerName, (Server, Result<Listing, String>)>,
+    judged: JudgedLists,
+}
 
 /// The lists under a changed document.
 pub(super) struct FirstLists {
@@ -43,28 +49,63 @@ pub(super) struct FirstLists {
 }
 
 impl AskedServers {
-    /// The lists under the new document: the servers `to_ask` are asked for theirs now, and what
-    /// another server listed under the same name does not count.
-    pub(super) async fn lists_for(
+    /// Asks the servers whose lists are needed under the new document, and judges what they list,
+    /// as far as that is not done. Nobody is to wait for it.
+    pub(super) async fn prepare(
         &mut self,
         client: &CatalogueClient,
+        seen: &Desired,
+        new: &Arc<CheckedDocument>,
+    ) {
+        self.ask(client, &seen.built.document, new, &seen.lists)
+            .await;
+        if !self.are_ready(&seen.built.document, new, &seen.lists) {
+            let (mut servers, seen, new) = (std::mem::take(self), seen.clone(), Arc::clone(new));
+            let judging = move || {
+                let built = &seen.built;
+                servers.lists_for(&built.document, &new, seen.lists.clone(), &built.schemas);
+                servers
+            };
+            *self = aside::run(judging).await;
+        }
+    }
+
+    /// Whether nobody has to be asked any more for the lists under the new document, and nothing
+    /// has to be judged.
+    pub(super) fn are_ready(
+        &self,
+        old: &GatewayDocument,
+        new: &GatewayDocument,
+        lists: &Lists,
+    ) -> bool {
+        let is_ready = |(name, server)| match self.answers.get(name) {
+            Some((asked, Ok(_))) => {
+                asked == server && self.judged.has(name, &grounds(old, (name, server), lists))
+            }
+            Some((asked, Err(_))) => asked == server,
+            None => false,
+        };
+        to_ask(old, new, lists).into_iter().all(is_ready)
+    }
+
+    /// The lists under the new document, once everything is [prepared](Self::prepare): of servers
+    /// that are new or moved those that they were asked for. What another server listed under the
+    /// same name does not count.
+    pub(super) fn lists_for(
+        &mut self,
         old: &GatewayDocument,
         new: &GatewayDocument,
         mut lists: Lists,
+        known: &KnownSchemas,
     ) -> FirstLists {
-        self.ask(client, old, new, &lists).await;
         let asked = to_ask(old, new, &lists);
         let mut unlisted = Vec::new();
         for (name, server) in &asked {
-            let previous = lists.remove(*name);
-            // What was approved stays so, wherever the server is by now.
-            let is_pinned = server.pin && old.servers.get(*name).is_some_and(|old| old.pin);
-            let approved = previous.as_deref().filter(|_| is_pinned);
-            match self.0.get(*name).map(|(_, answer)| answer) {
+            let grounds = grounds(old, (name, server), &lists);
+            match self.answers.get(*name).map(|(_, answer)| answer) {
                 Some(Ok(listing)) => {
-                    let list =
-                        KnownList::observed(name, listing.clone(), previous.as_deref(), approved);
-                    lists.insert((*name).clone(), Arc::new(list));
+                    let list = Arc::clone(self.judged.judge(name, listing, &grounds, known));
+                    lists.insert((*name).clone(), list);
                     continue;
                 }
                 Some(Err(reason)) => unlisted.push(UnlistedServer {
@@ -73,25 +114,17 @@ impl AskedServers {
                 }),
                 None => {}
             }
-            if let Some(approved) = approved {
-                lists.insert((*name).clone(), Arc::new(approved.moved(server)));
-            }
+            let approved = grounds.previous.filter(|_| grounds.is_pinned);
+            match approved.map(|approved| Arc::new(approved.moved(server))) {
+                Some(list) => lists.insert((*name).clone(), list),
+                None => lists.remove(*name),
+            };
         }
         FirstLists {
             lists,
             asked: asked.into_iter().map(|(name, _)| name.clone()).collect(),
             unlisted,
         }
-    }
-
-    /// Whether nobody has to be asked any more for the lists under the new document.
-    pub(super) fn has_asked_all(
-        &self,
-        old: &GatewayDocument,
-        new: &GatewayDocument,
-        lists: &Lists,
-    ) -> bool {
-        self.not_asked(old, new, lists).is_empty()
     }
 
     fn not_asked<'a>(
@@ -102,14 +135,14 @@ impl AskedServers {
     ) -> Vec<(&'a ServerName, &'a Server)> {
         let mut to_ask = to_ask(old, new, lists);
         to_ask.retain(|(name, server)| {
-            let asked = self.0.get(*name).map(|(asked, _)| asked);
+            let asked = self.answers.get(*name).map(|(asked, _)| asked);
             asked != Some(*server)
         });
         to_ask
     }
 
     /// Asks the servers `to_ask`, except those that were asked before.
-    pub(super) async fn ask(
+    async fn ask(
         &mut self,
         client: &CatalogueClient,
         old: &GatewayDocument,
@@ -134,7 +167,10 @@ impl AskedServers {
             (name.clone(), (server.clone(), answer))
         }))
         .await;
-        self.0.extend(answers);
+        for (name, answer) in answers {
+            self.judged.forget(&name);
+            self.answers.insert(name, answer);
+        }
     }
 }
 
@@ -160,6 +196,20 @@ impl Gateway {
                      server had elsewhere");
             }
         }
+    }
+}
+
+/// All that the list of a server of the new document is judged by.
+fn grounds<'a>(
+    old: &GatewayDocument,
+    (name, server): (&ServerName, &'a Server),
+    lists: &'a Lists,
+) -> Grounds<'a> {
+    Grounds {
+        server,
+        previous: lists.get(name),
+        // What was approved stays so, wherever the server is by now.
+        is_pinned: server.pin && old.servers.get(name).is_some_and(|old| old.pin),
     }
 }
 
@@ -189,3 +239,6 @@ fn has_moved(old: Option<&Server>, new: &Server, list: Option<&KnownList>) -> bo
     });
     is_elsewhere || !stays
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Takes what servers list into the gateway.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use gateway_document::{Server, ServerName};
@@ -9,9 +9,10 @@ use time::OffsetDateTime;
 
 use super::Gateway;
 use super::desired::{Desired, remade};
+use super::judged_lists::{Grounds, JudgedLists};
 use super::state::ListState;
 use crate::aside;
-use crate::catalogue::{KnownList, Listing, has_endpoint};
+use crate::catalogue::{Listing, has_endpoint};
 use crate::generation::{BuildError, Built, Lists};
 
 /// Lists of servers that are not a part of the desired state yet.
@@ -39,16 +40,17 @@ impl Gateway {
     /// Makes the lists that are new a part of the desired state.
     async fn take_listings(&self, came: Arc<Listings>) {
         let mut races = 0;
+        let mut judged = JudgedLists::default();
         loop {
             let turn = self.turn_at_last(races).await;
             let (seen, answered) = self.note_answers(&came);
-            // Judged before they are stored: what could end this process must not be met again at
-            // its next start.
-            let new = {
-                let (came, seen) = (Arc::clone(&came), seen.clone());
-                aside::run_own(move || new_lists(&came, &answered, &seen)).await
-            };
-            let new: Lists = new
+            if !are_judged(&judged, &answered, &seen) {
+                // Nobody is to wait for that.
+                drop(turn);
+                judged = self.judge_aside(judged, &came, answered, seen).await;
+                continue;
+            }
+            let new: Lists = new_lists(&judged, &answered, &seen)
                 .into_iter()
                 .filter(|(_, list)| !self.is_withheld(&list.stored))
                 .collect();
@@ -96,6 +98,23 @@ impl Gateway {
             }
             return;
         }
+    }
+
+    /// Judges lists before they are stored: what could end this process must not be met again at
+    /// its next start.
+    async fn judge_aside(
+        &self,
+        mut judged: JudgedLists,
+        came: &Arc<Listings>,
+        answered: Vec<ServerName>,
+        seen: Desired,
+    ) -> JudgedLists {
+        let came = Arc::clone(came);
+        let judging = move || {
+            judge(&mut judged, &came, &answered, &seen);
+            judged
+        };
+        aside::run_own(judging).await
     }
 
     /// Takes note that servers answered, as far as they are still reached at those endpoints; gives
@@ -149,27 +168,40 @@ impl Gateway {
     }
 }
 
-/// The lists that say something else than what was known.
-fn new_lists(came: &Listings, answered: &[ServerName], seen: &Desired) -> Lists {
-    let mut new = Lists::new();
-    for name in answered {
-        let Some(listing) = came.get(name) else {
-            continue;
-        };
-        let previous = seen.lists.get(name).map(|list| &**list);
-        let server = seen.built.document.servers.get(name);
+/// All that the list of a server is judged by, if it is one of the document's.
+fn grounds<'a>(seen: &'a Desired, name: &ServerName) -> Option<Grounds<'a>> {
+    let server = seen.built.document.servers.get(name)?;
+    Some(Grounds {
+        server,
+        previous: seen.lists.get(name),
         // What was approved stays so, wherever the server is by now.
-        let approved = previous.filter(|_| server.is_some_and(|server| server.pin));
-        let list = KnownList::observed(name, listing.clone(), previous, approved);
-        let is_known = previous.is_some_and(|previous| {
-            server.is_some_and(|server| previous.may_be_of(server))
-                && same_list(&previous.stored, &list.stored)
-        });
-        if !is_known {
-            new.insert(name.clone(), Arc::new(list));
+        is_pinned: server.pin,
+    })
+}
+
+/// Judges the lists of these servers, as far as that is not done.
+fn judge(judged: &mut JudgedLists, came: &Listings, answered: &[ServerName], seen: &Desired) {
+    for name in answered {
+        if let (Some(listing), Some(grounds)) = (came.get(name), grounds(seen, name)) {
+            judged.judge(name, listing, &grounds, &seen.built.schemas);
         }
     }
-    new
+}
+
+/// Whether the lists of these servers are judged.
+fn are_judged(judged: &JudgedLists, answered: &[ServerName], seen: &Desired) -> bool {
+    answered
+        .iter()
+        .all(|name| grounds(seen, name).is_none_or(|grounds| judged.has(name, &grounds)))
+}
+
+/// The lists that say something else than what was known.
+fn new_lists(judged: &JudgedLists, answered: &[ServerName], seen: &Desired) -> Lists {
+    let new = answered.iter().filter_map(|name| {
+        let list = judged.new_list(name, &grounds(seen, name)?)?;
+        Some((name.clone(), Arc::clone(list)))
+    });
+    new.collect()
 }
 
 /// The desired generation with these lists too; without those that no generation can be made with,
@@ -198,18 +230,6 @@ fn made_with(seen: &Desired, new: &Lists) -> (Arc<Built>, Vec<(ServerName, Build
         }
     }
     (made, refused)
-}
-
-/// Whether two lists say the same; servers may list in any order.
-fn same_list(one: &Catalogue, other: &Catalogue) -> bool {
-    let definitions = |list: &Catalogue| -> BTreeSet<String> {
-        list.tools.iter().map(|tool| tool.json.clone()).collect()
-    };
-    one.protocol == other.protocol
-        && one.about == other.about
-        && one.reviews == other.reviews
-        && (one.hash == other.hash
-            || (one.tools.len() == other.tools.len() && definitions(one) == definitions(other)))
 }
 
 #[cfg(test)]

@@ -1,5 +1,9 @@
 //! A generation that follows another one is made from what that one has made already.
 
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
 use store::{Catalogue as StoredList, RawTool};
 use time::OffsetDateTime;
 
@@ -103,6 +107,56 @@ fn it_reads_the_one_schema_that_is_new() {
     // The compiler looks at its texts once more.
     let one = LONG as u64..3 * LONG as u64;
     assert!(one.contains(&steps), "{steps} steps");
+}
+
+#[test]
+fn it_makes_a_generation_while_another_one_compiles_a_schema() {
+    let (first, _) = first();
+    let (under_way, is_under_way) = mpsc::channel();
+    let (go_on, until) = mpsc::channel::<()>();
+    let (made, is_made) = mpsc::channel();
+    let is_made = thread::scope(|scope| {
+        let pause = move || {
+            under_way.send(()).unwrap();
+            // An error means that the other one need not be waited for any more.
+            let _is_over = until.recv();
+        };
+        scope.spawn(|| {
+            let lists = lists("new");
+            let next = || first.next(RevisionNumber(2), document(""), &lists, module());
+            step_count::paused_at(LONG, pause, next).unwrap();
+        });
+        is_under_way.recv().unwrap();
+        scope.spawn(|| {
+            let changed = document("{name: r, match: {tool: last}, timeout: 5s}");
+            let next = first.next(RevisionNumber(2), changed, &lists("last"), module());
+            made.send(next.is_ok()).unwrap();
+        });
+        let is_made = is_made.recv_timeout(Duration::from_secs(60));
+        drop(go_on);
+        is_made
+    });
+    assert_eq!(is_made, Ok(true));
+}
+
+#[test]
+fn it_reads_no_schema_again_that_a_list_has_been_compiled_with() {
+    let known = KnownSchemas::default();
+    let lists = lists("last");
+    let compile = || {
+        lists
+            .values()
+            .for_each(|list| list.tools.compile_schemas(&known))
+    };
+    let ((), steps) = step_count::taken_by(compile);
+    assert!(steps >= (TOOLS * LONG) as u64, "{steps} steps");
+    let make = || Built::first(&known, RevisionNumber(1), document(""), &lists, module());
+    let (built, steps) = step_count::taken_by(|| make().unwrap());
+    assert!(steps < LONG as u64, "{steps} steps");
+    // Nor once nothing is made with it any more.
+    drop(built);
+    let (_, steps) = step_count::taken_by(make);
+    assert!(steps < LONG as u64, "{steps} steps");
 }
 
 #[test]

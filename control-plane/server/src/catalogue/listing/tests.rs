@@ -1,5 +1,7 @@
 //! Servers that answer each question in time, and never come to the end of their lists.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Json, Router};
@@ -8,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::catalogue::client::LIST_WITHIN;
 
 /// A server whose list is one page, or one page more for ever; gives its URL.
 async fn serve(servers: &mut JoinSet<()>, is_endless: bool) -> String {

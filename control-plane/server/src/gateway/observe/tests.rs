@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use store::{ConfigStore as _, RawTool, SqlStore};
-use xds::Publisher;
+use store::{ConfigStore as _, SqlStore};
 
 use super::*;
-use crate::catalogue::CatalogueClient;
-use crate::module::{ModuleFile, ModuleShelf};
+use crate::gateway::test_gateway;
 
 const SERVERS: usize = 5;
 
@@ -18,29 +16,12 @@ fn url(server: usize) -> String {
 async fn gateway(folder: &std::path::Path) -> Arc<Gateway> {
     let servers = (0..SERVERS).map(|server| format!("s{server}: {{url: '{}'}}", url(server)));
     let servers = servers.collect::<Vec<_>>().join(", ");
-    let text = format!("servers: {{{servers}}}");
-    let document = gateway_document::parse(&text, gateway_document::Format::Yaml).unwrap();
-    let store = SqlStore::open(folder.join("store.db")).await.unwrap();
-    let module = ModuleFile {
-        sha256: "00".to_owned(),
-        path: folder.join("00.wasm"),
-        shelf: ModuleShelf::default(),
-    };
-    let client = CatalogueClient::new().unwrap();
-    let started = Gateway::start(Arc::new(store), Publisher::new(), client, module, document);
-    started.await.unwrap().0
+    test_gateway::gateway(folder, &format!("servers: {{{servers}}}")).await
 }
 
 fn listing(server: usize) -> Listing {
-    Listing {
-        endpoint: url(server),
-        protocol: "2026-07-28".to_owned(),
-        about: gateway_document::ServerAbout::default(),
-        tools: vec![RawTool {
-            name: format!("tool_{server}"),
-            json: format!(r#"{{"name":"tool_{server}","inputSchema":{{"type":"object"}}}}"#),
-        }],
-    }
+    let tool = format!("tool_{server}");
+    test_gateway::listing(&url(server), &tool, r#"{"type":"object"}"#)
 }
 
 #[tokio::test]
