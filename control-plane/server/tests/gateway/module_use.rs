@@ -284,7 +284,7 @@ async fn it_starts_with_what_envoys_run_where_the_module_reads_what_it_does_not_
     // What would need another text for the module is refused, with words.
     let shadow = json!({"validate": "shadow"});
     let refused = control_plane.put_json("/api/v1/defaults", &shadow).await;
-    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text);
     assert_eq!(refused.paths(), ["/module/sha256"], "{}", refused.text);
     // And the way out is to name another one.
     let back = control_plane.put_json("/api/v1/module", &json!({})).await;
