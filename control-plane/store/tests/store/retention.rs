@@ -23,7 +23,7 @@ fn pruning() -> AuditEntry {
     deed("portcullis store prune")
 }
 
-/// What is on record of what was pruned, the newest first.
+/// The entries about what was pruned, the newest first.
 async fn pruned_on_record(store: &SqlStore, kind: Option<&str>) -> Vec<String> {
     let of_pruning = AuditFilter {
         what: Some(pruning().what),
