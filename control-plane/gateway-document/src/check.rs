@@ -206,8 +206,8 @@ fn check_rule(parts: &Parts<'_>, rule: &Rule, at: &Pointer, problems: &mut Probl
             problems.add(
                 at.at("allow").at(index),
                 format!(
-                    "there is no role `{name}`; define it under `roles`, write `*` for everyone, or \
-                     take its name away here"
+                    "there is no role `{name}`; define it under `roles`, write `*` for everyone, \
+                     or take its name away here"
                 ),
             );
         }
