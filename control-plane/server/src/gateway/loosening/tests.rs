@@ -273,10 +273,11 @@ fn it_compares_many_of_each_part_in_steps_that_grow_with_them() {
         let limits = list(&|i| format!("{{id: i{i}, per: [tool], requests: 1, window: 1m}}"));
         // The listener of all servers has as many endpoints, and tools of one have all limits.
         format!(
-            "listeners: [{{name: all, address: '127.0.0.1:1'}}, {listeners}]\nclusters: [{clusters}]\n\
-             filters: [{filters}]\nroles: {{{roles}}}\n\
+            "listeners: [{{name: all, address: '127.0.0.1:1'}}, {listeners}]\n\
+             clusters: [{clusters}]\nfilters: [{filters}]\nroles: {{{roles}}}\n\
              tools: [{{name: t, match: {{server: data}}, timeout: {timeout}, allow: [{allowed}], \
-             limits: [{limits}]}}]\nservers: {{data: {{url: 'http://127.0.0.1:8000/mcp'}}, {servers}}}"
+             limits: [{limits}]}}]\n\
+             servers: {{data: {{url: 'http://127.0.0.1:8000/mcp'}}, {servers}}}"
         )
     };
     let (one, other) = (whole(&document("2s")), whole(&document("3s")));
