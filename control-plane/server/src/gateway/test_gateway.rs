@@ -12,7 +12,7 @@ use xds::Publisher;
 
 use super::Gateway;
 use crate::catalogue::{CatalogueClient, Listing};
-use crate::envoy::ModuleFile;
+use crate::module::ModuleFile;
 use crate::module::ModuleShelf;
 
 /// How long a [`long_schema`] is at least, so that reading one stands out.
