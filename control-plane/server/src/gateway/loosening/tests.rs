@@ -249,7 +249,7 @@ fn it_looks_at_tools_whose_rule_is_new_gone_or_elsewhere() {
 
 #[test]
 fn it_compares_many_of_each_part_in_steps_that_grow_with_them() {
-    const MANY: usize = 300;
+    const MANY: usize = 120;
     let list = |part: &dyn Fn(usize) -> String| (0..MANY).map(part).collect::<Vec<_>>().join(", ");
     let document = |timeout: &str| {
         let listeners = list(&|i| {
