@@ -146,7 +146,7 @@ fn it_reads_no_schema_again_that_a_list_has_been_compiled_with() {
     let compile = || {
         lists
             .values()
-            .for_each(|list| list.tools.compile_schemas(&known))
+            .for_each(|list| list.tools.compile_schemas(&known));
     };
     let ((), steps) = step_count::taken_by(compile);
     assert!(steps >= (TOOLS * LONG) as u64, "{steps} steps");

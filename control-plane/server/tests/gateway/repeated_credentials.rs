@@ -20,7 +20,7 @@ use crate::harness::{Answer, ControlPlane, folder, until};
 use crate::reach;
 use crate::secrets::holds;
 
-const VALUE: &str = "sword/fish+\"7f3a\\2c9e";
+const VALUE: &str = "sword/fish+\"7zqx\\2kvz";
 
 /// Makes an answer of the header that the server is shown.
 type Repeat = fn(&str) -> (StatusCode, String);
@@ -131,7 +131,7 @@ const WAYS: [(&str, Repeat, &str); 8] = [
 fn traces() -> Vec<String> {
     vec![
         VALUE[..10].to_owned(),
-        "7f3a".to_owned(),
+        "7zqx".to_owned(),
         STANDARD.encode(VALUE)[..10].to_owned(),
         utf8_percent_encode(VALUE, NON_ALPHANUMERIC).to_string()[..12].to_owned(),
         hex::encode(VALUE),
