@@ -178,12 +178,27 @@ impl RolloutActor {
                 }
             } else if self.is_answered {
                 self.want_module_again().await;
-                if self.take_newest().await {
+                let has_taken = if self.goes_on() {
+                    self.take_endpoints()
+                } else {
+                    self.take_newest().await
+                };
+                if has_taken {
                     continue;
                 }
             }
             self.wait(look.wake, &mut stop).await;
         }
+    }
+
+    /// Whether what is in hand in waves is what is desired, so that its waves go on: after a restart
+    /// it is the one as Envoys were given it, and the other as this process made it.
+    fn goes_on(&self) -> bool {
+        let state = self.gateway.read();
+        let (desired, current) = (&state.desired.built, &state.current);
+        self.waves.is_some()
+            && desired.revision == current.revision
+            && desired.generation() == current.generation()
     }
 
     /// Takes in hand what a change that waits says of endpoints: these reach everyone at once,

@@ -540,6 +540,24 @@ async fn it_goes_on_after_a_crash_with_the_envoys_that_had_the_change() {
 }
 
 #[tokio::test]
+async fn it_goes_on_after_a_crash_in_the_last_wave_whose_envoys_come_back_one_by_one() {
+    let folder = folder();
+    let fleet = Fleet::start(folder.path(), WAVES).await;
+    fleet.put(&format!("{WAVES}{SHADOW}")).await;
+    fleet.clock.advance(SOAK);
+    let before = fleet.until("soaking", 2).await;
+    let fleet = fleet.start_again(folder.path()).await;
+    let rollout = fleet.until("soaking", 2).await;
+    // Not begun anew; the store keeps microseconds.
+    let began = |rollout: &Value| rollout["began_at"].as_str().unwrap()[..23].to_owned();
+    assert_eq!(began(&rollout), began(&before));
+    // Nobody is taken back to what was in force before the first wave.
+    assert_eq!(fleet.having(&before["generation"]).await, all());
+    fleet.clock.advance(SOAK);
+    fleet.until("accepted", 2).await;
+}
+
+#[tokio::test]
 async fn it_does_not_go_on_after_a_crash_with_what_was_taken_back() {
     let folder = folder();
     let fleet = Fleet::start(folder.path(), WAVES).await;
