@@ -191,8 +191,8 @@ impl RolloutActor {
         }
     }
 
-    /// Whether what is in hand in waves is what is desired, so that its waves go on: after a restart
-    /// it is the one as Envoys were given it, and the other as this process made it.
+    /// Whether what is in hand in waves is what is desired, so that its waves go on. After a restart
+    /// the one is as Envoys were given it, and the other as this process made it.
     fn goes_on(&self) -> bool {
         let state = self.gateway.read();
         let (desired, current) = (&state.desired.built, &state.current);
