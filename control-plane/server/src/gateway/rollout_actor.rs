@@ -191,7 +191,7 @@ impl RolloutActor {
         }
     }
 
-    /// Whether what is in hand in waves is what is desired, so that its waves go on. After a restart
+    /// Whether what is in hand in waves is what is desired, so that its waves go on. After a start
     /// the one is as Envoys were given it, and the other as this process made it.
     fn goes_on(&self) -> bool {
         let state = self.gateway.read();
