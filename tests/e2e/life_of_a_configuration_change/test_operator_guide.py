@@ -98,6 +98,7 @@ def session(gateway, installation, tmp_path_factory):
     secure = free_port()
     replaced = {
         "127.0.0.1:8080": f"127.0.0.1:{control_plane.rest_port}",
+        "127.0.0.1:18000": f"127.0.0.1:{control_plane.xds_port}",
         "127.0.0.1:8002": f"127.0.0.1:{servers['data-next'].port}",
         "127.0.0.1:8001": f"127.0.0.1:{servers['weather'].port}",
         "127.0.0.1:8000": f"127.0.0.1:{servers['data'].port}",
