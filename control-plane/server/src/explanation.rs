@@ -3,10 +3,10 @@
 
 use gateway_document::{ListenerName, Resolved, did_you_mean};
 use policy_engine::{
-    Arguments, Decision, EndpointId, Explanation, Field, Item, ItemKind, MessageForm, Naming,
-    Policy, Principal, Refusal, ToolId, Violation,
+    Arguments, Decision, EndpointId, Item, MessageForm, Naming, Policy, Principal, Refusal, ToolId,
+    Violation,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use thiserror::Error;
@@ -14,65 +14,12 @@ use utoipa::ToSchema;
 
 use crate::generation::Built;
 
-/// A JSON-RPC message, as far as a decision about it needs it.
-#[derive(Debug, Deserialize)]
-pub struct Message<'a> {
-    method: String,
-    #[serde(default, borrow, deserialize_with = "present")]
-    id: Option<&'a RawValue>,
-    #[serde(default, borrow)]
-    params: Params<'a>,
-}
+mod fields;
+mod message;
 
-#[derive(Debug, Default, Deserialize)]
-struct Params<'a> {
-    name: Option<String>,
-    uri: Option<String>,
-    #[serde(rename = "ref")]
-    reference: Option<Reference>,
-    #[serde(default, borrow, deserialize_with = "present")]
-    arguments: Option<&'a RawValue>,
-}
+pub use message::Message;
 
-/// The prompt or resource that `completion/complete` completes something of.
-#[derive(Debug, Deserialize)]
-struct Reference {
-    #[serde(rename = "type")]
-    kind: String,
-    name: Option<String>,
-    uri: Option<String>,
-}
-
-/// `null` is a value, and not its absence.
-fn present<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(source).map(Some)
-}
-
-impl Message<'_> {
-    /// The kind of item that it is about, and the name of that; the method where nothing has one.
-    fn item(&self) -> (ItemKind, Option<&str>) {
-        let Params {
-            name,
-            uri,
-            reference,
-            ..
-        } = &self.params;
-        let completed = reference
-            .as_ref()
-            .filter(|_| self.method == "completion/complete");
-        if let Some(reference) = completed {
-            return match ItemKind::of_reference(reference.kind.as_bytes()) {
-                Some(ItemKind::Resource) => (ItemKind::Resource, reference.uri.as_deref()),
-                _ => (ItemKind::Prompt, reference.name.as_deref()),
-            };
-        }
-        match ItemKind::of_method(self.method.as_bytes()) {
-            ItemKind::Tool | ItemKind::Prompt => (ItemKind::Prompt, name.as_deref()),
-            ItemKind::Resource => (ItemKind::Resource, uri.as_deref()),
-            ItemKind::Method => (ItemKind::Method, Some(&self.method)),
-        }
-    }
-}
+use fields::{deciding, fields};
 
 /// The decision about a message, and everything that it comes from.
 #[derive(Debug, Serialize, ToSchema)]
@@ -428,88 +375,4 @@ fn schema_to_blame(
         true => deciding(built, "constraints", &explanation.constraints.rule, None),
         false => own,
     }
-}
-
-fn deciding(
-    built: &Built,
-    field: &'static str,
-    rule: &Option<String>,
-    default: Option<&str>,
-) -> DecidingField {
-    DecidingField {
-        field,
-        rule: rule.clone(),
-        place: place(built, rule.as_deref(), field, default),
-    }
-}
-
-/// JSON Pointer to a field of a rule, or to the default that holds instead.
-fn place(built: &Built, rule: Option<&str>, field: &str, default: Option<&str>) -> Option<String> {
-    let Some(rule) = rule else {
-        return default.map(|default| format!("/defaults/{default}"));
-    };
-    let mut rules = built.document.tools.iter();
-    let at = rules.position(|other| other.name.as_str() == rule)?;
-    Some(format!("/tools/{at}/{field}"))
-}
-
-fn fields(built: &Built, explanation: &Explanation) -> Vec<FieldExplained> {
-    fn json(value: &impl Serialize) -> Value {
-        serde_json::to_value(value).unwrap_or_default()
-    }
-    /// The candidates of a field in their order, the one that holds for everyone last: its value,
-    /// its rule, and the roles of those for whom it holds.
-    fn candidates<T: Serialize>(
-        field: &Field<T>,
-    ) -> impl Iterator<Item = (Value, Option<&str>, &[String])> {
-        let some = field.candidates.iter();
-        let some = some.map(|one| (json(&one.value), Some(one.rule.as_str()), &*one.roles));
-        some.chain([(json(&field.value), field.rule.as_deref(), &[][..])])
-    }
-    let row = |field, value, rule: Option<&str>, in_rule: &str, default| FieldExplained {
-        field,
-        value,
-        rule: rule.map(str::to_owned),
-        place: place(built, rule, in_rule, default),
-        roles: Vec::new(),
-    };
-    let Explanation {
-        allow,
-        validate,
-        constraints,
-        timeout_ms,
-        cluster,
-        limits,
-        ..
-    } = explanation;
-    let mut fields = Vec::new();
-    let mut add = |rows: &mut dyn Iterator<Item = (Value, Option<&str>, &[String])>,
-                   field,
-                   in_rule: &str,
-                   default| {
-        fields.extend(rows.map(|(value, rule, roles)| FieldExplained {
-            roles: roles.to_vec(),
-            ..row(field, value, rule, in_rule, default)
-        }));
-    };
-    add(&mut candidates(allow), "allow", "allow", Some("access"));
-    add(
-        &mut candidates(validate),
-        "validate",
-        "validate",
-        Some("validate"),
-    );
-    add(
-        &mut candidates(constraints),
-        "constraints",
-        "constraints",
-        None,
-    );
-    add(&mut candidates(timeout_ms), "timeout_ms", "timeout", None);
-    add(&mut candidates(cluster), "cluster", "route", None);
-    fields.extend(limits.iter().map(|limit| FieldExplained {
-        roles: limit.roles.clone(),
-        ..row("limits", json(limit), Some(&limit.rule), "limits", None)
-    }));
-    fields
 }

@@ -18,6 +18,23 @@ impl ItemKind {
     /// The kinds whose items no list names.
     pub const UNLISTED: [Self; 3] = [Self::Prompt, Self::Resource, Self::Method];
 
+    /// The patterns of a match that are there, each with its kind and the name of its field.
+    pub fn patterns<'a>(
+        tool: Option<&'a str>,
+        prompt: Option<&'a str>,
+        uri: Option<&'a str>,
+        method: Option<&'a str>,
+    ) -> impl Iterator<Item = (Self, &'static str, &'a str)> {
+        let fields = [
+            (Self::Tool, "tool", tool),
+            (Self::Prompt, "prompt", prompt),
+            (Self::Resource, "uri", uri),
+            (Self::Method, "method", method),
+        ];
+        let given = fields.into_iter();
+        given.filter_map(|(kind, field, pattern)| Some((kind, field, pattern?)))
+    }
+
     /// The word for one of the kind.
     #[must_use]
     pub fn word(self) -> &'static str {

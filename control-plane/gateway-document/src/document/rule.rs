@@ -95,14 +95,12 @@ impl Match {
 
     /// The patterns of items, each with its kind and its field.
     pub fn items(&self) -> impl Iterator<Item = (ItemKind, &'static str, &str)> {
-        let fields = [
-            (ItemKind::Tool, "tool", &self.tool),
-            (ItemKind::Prompt, "prompt", &self.prompt),
-            (ItemKind::Resource, "uri", &self.uri),
-            (ItemKind::Method, "method", &self.method),
-        ];
-        let given = fields.into_iter();
-        given.filter_map(|(kind, field, pattern)| Some((kind, field, pattern.as_deref()?)))
+        ItemKind::patterns(
+            self.tool.as_deref(),
+            self.prompt.as_deref(),
+            self.uri.as_deref(),
+            self.method.as_deref(),
+        )
     }
 
     /// The kind of item that is matched, its field and its pattern; all tools where none is named.
