@@ -19,6 +19,10 @@ pub struct StoredRollout {
     pub state: String,
     /// Whether an operator has paused it.
     pub is_paused: bool,
+    /// The position of the wave that an operator wants to end as soon as its Envoys have
+    /// acknowledged; `None` where that is none. Not the one in hand where an earlier version, which
+    /// does not know of this, has gone on to the next one.
+    pub promoted_wave: Option<u32>,
     /// Why it was taken back; empty if it was not.
     pub reason: String,
     /// When it began, to the microsecond.

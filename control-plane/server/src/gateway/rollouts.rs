@@ -31,6 +31,8 @@ pub struct Rollout {
     pub state: RolloutState,
     /// Whether an operator has paused it.
     pub is_paused: bool,
+    /// Whether an operator wants the wave in hand to end as soon as its Envoys have acknowledged.
+    pub is_promoted: bool,
     /// The position of the wave in hand, from 0.
     pub wave: usize,
     /// Its waves, the last of which reaches everyone.
@@ -141,13 +143,15 @@ impl Rollout {
         });
         let state = serde_json::to_value(self.state).ok();
         let state = state.and_then(|state| Some(state.as_str()?.to_owned()));
+        let wave = u32::try_from(self.wave).unwrap_or(u32::MAX);
         StoredRollout {
             id: self.id.clone(),
             revision: self.revision,
             generation: self.generation.as_str().to_owned(),
-            wave: u32::try_from(self.wave).unwrap_or(u32::MAX),
+            wave,
             state: state.unwrap_or_default(),
             is_paused: self.is_paused,
+            promoted_wave: self.is_promoted.then_some(wave),
             reason: self.reason.clone(),
             began_at: self.began_at,
             ended_at: self.ended_at,
@@ -170,6 +174,7 @@ impl Rollout {
             generation: Generation::new(&stored.generation),
             state: state.unwrap_or(RolloutState::Superseded),
             is_paused: stored.is_paused,
+            is_promoted: stored.promoted_wave == Some(stored.wave),
             wave: usize::try_from(stored.wave).unwrap_or(usize::MAX),
             waves: waves.collect(),
             soak_until: None,
@@ -333,6 +338,7 @@ mod tests {
             generation,
             state: RolloutState::TakenBack,
             is_paused: true,
+            is_promoted: true,
             wave: 1,
             waves: vec![RolloutWave {
                 reach: "25%".to_owned(),

@@ -18,7 +18,7 @@ const SCHEMA: &str = "portcullis_control_plane";
 const RECORD: &str = "migrations";
 
 /// The steps from an empty schema to today's layout.
-const MIGRATIONS: [Step; 10] = [
+const MIGRATIONS: [Step; 11] = [
     Step {
         number: 1,
         title: "initial",
@@ -68,6 +68,11 @@ const MIGRATIONS: [Step; 10] = [
         number: 10,
         title: "statuses of answers",
         sql: include_str!("../../postgres-migrations/0010_statuses_of_answers.sql"),
+    },
+    Step {
+        number: 11,
+        title: "promoted waves",
+        sql: include_str!("../../postgres-migrations/0011_promoted_waves.sql"),
     },
 ];
 

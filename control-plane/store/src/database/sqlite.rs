@@ -18,7 +18,7 @@ use super::layout;
 use crate::OpenError;
 
 /// The steps from an empty file to today's layout.
-const MIGRATIONS: [Step; 14] = [
+const MIGRATIONS: [Step; 15] = [
     Step {
         number: 1,
         title: "initial",
@@ -88,6 +88,11 @@ const MIGRATIONS: [Step; 14] = [
         number: 14,
         title: "statuses of answers",
         sql: include_str!("../../migrations/0014_statuses_of_answers.sql"),
+    },
+    Step {
+        number: 15,
+        title: "promoted waves",
+        sql: include_str!("../../migrations/0015_promoted_waves.sql"),
     },
 ];
 

@@ -19,11 +19,13 @@ pub(super) async fn put(store: &SqlStore, rollout: &StoredRollout) -> Result<(),
     session
         .execute(
             "INSERT INTO rollout \
-             (id, revision, generation, wave, state, is_paused, reason, began_at, ended_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+             (id, revision, generation, wave, state, is_paused, promoted_wave, reason, began_at, \
+             ended_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
              ON CONFLICT (id) DO UPDATE \
              SET wave = excluded.wave, state = excluded.state, is_paused = excluded.is_paused, \
-             reason = excluded.reason, began_at = excluded.began_at, ended_at = excluded.ended_at",
+             promoted_wave = excluded.promoted_wave, reason = excluded.reason, \
+             began_at = excluded.began_at, ended_at = excluded.ended_at",
             &[
                 (&rollout.id).into(),
                 stored(rollout.revision.0).into(),
@@ -31,6 +33,7 @@ pub(super) async fn put(store: &SqlStore, rollout: &StoredRollout) -> Result<(),
                 i64::from(rollout.wave).into(),
                 (&rollout.state).into(),
                 i64::from(rollout.is_paused).into(),
+                rollout.promoted_wave.map(i64::from).into(),
                 (&rollout.reason).into(),
                 micros(rollout.began_at).into(),
                 rollout.ended_at.map(micros).into(),
@@ -115,8 +118,8 @@ pub(super) async fn all(store: &SqlStore) -> Result<Vec<StoredRollout>, StoreErr
     let mut session = store.read(READ).await?;
     let rollouts = session
         .rows(
-            "SELECT id, revision, generation, wave, state, is_paused, reason, began_at, ended_at \
-             FROM rollout ORDER BY ended_at IS NOT NULL, began_at DESC, id",
+            "SELECT id, revision, generation, wave, state, is_paused, promoted_wave, reason, \
+             began_at, ended_at FROM rollout ORDER BY ended_at IS NOT NULL, began_at DESC, id",
             &[],
         )
         .await?;
@@ -164,18 +167,15 @@ fn from_rows(
             });
         }
     }
-    let wave = row.number("wave")?;
-    let wave = u32::try_from(wave).map_err(|_| StoreError::Unreadable {
-        what: "position of a wave",
-        value: wave.to_string(),
-    })?;
+    let promoted_wave = row.optional_number("promoted_wave")?;
     let ended_at = row.optional_number("ended_at")?;
     Ok(StoredRollout {
         revision: RevisionNumber(natural("revision number", row.number("revision")?)?),
         generation: row.text("generation")?,
-        wave,
+        wave: position(row.number("wave")?)?,
         state: row.text("state")?,
         is_paused: row.number("is_paused")? != 0,
+        promoted_wave: promoted_wave.map(position).transpose()?,
         reason: row.text("reason")?,
         began_at: time("rollout's beginning", row.number("began_at")?)?,
         ended_at: ended_at
@@ -184,6 +184,13 @@ fn from_rows(
         usual: usual_of(&id, usual)?,
         id,
         waves: of_rollout,
+    })
+}
+
+fn position(wave: i64) -> Result<u32, StoreError> {
+    u32::try_from(wave).map_err(|_| StoreError::Unreadable {
+        what: "position of a wave",
+        value: wave.to_string(),
     })
 }
 

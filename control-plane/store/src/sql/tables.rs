@@ -219,6 +219,10 @@ pub(super) const TABLES: [Table; 25] = [
             number("wave"),
             text("state"),
             number("is_paused"),
+            Column {
+                name: "promoted_wave",
+                kind: Kind::OptionalNumber,
+            },
             text("reason"),
             number("began_at"),
             Column {

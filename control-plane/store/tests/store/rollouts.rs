@@ -32,6 +32,7 @@ pub fn rollout(id: &str, second: i64) -> StoredRollout {
         wave: 1,
         state: "soaking".to_owned(),
         is_paused: false,
+        promoted_wave: None,
         reason: String::new(),
         began_at: began(second),
         ended_at: None,
@@ -58,6 +59,7 @@ async fn it_has_the_waves_and_their_envoys_again_when_it_is_opened_again(place: 
     first.waves[2].nodes = vec!["d".to_owned()];
     first.wave = 2;
     first.is_paused = true;
+    first.promoted_wave = Some(2);
     store.put_rollout(&first).await.expect("stored");
     let second = rollout("1-def", 1);
     store.put_rollout(&second).await.expect("stored");

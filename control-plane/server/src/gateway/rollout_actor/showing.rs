@@ -33,6 +33,7 @@ impl RolloutActor {
                 None => RolloutState::RollingOut,
             },
             is_paused: waves.is_some_and(|waves| waves.is_paused),
+            is_promoted: waves.is_some_and(Waves::is_promoted),
             wave: waves.map_or(0, Waves::at),
             waves: waves.map_or_else(|| vec![RolloutWave::everyone()], shown),
             soak_until: None,
@@ -78,6 +79,7 @@ impl RolloutActor {
             RolloutState::RollingOut
         };
         rollout.is_paused = waves.is_paused;
+        rollout.is_promoted = waves.is_promoted();
         if rollout.wave != waves.at() {
             rollout.soak_until = None;
         }

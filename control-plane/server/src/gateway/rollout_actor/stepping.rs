@@ -8,7 +8,7 @@ use xds::NodeId;
 
 use super::super::acceptance::{EnvoyVerdict, Judgement, Outcome, Verdict};
 use super::super::gates::{GateVerdict, GatedWave};
-use super::super::losses::{Losses, Members, losses};
+use super::super::losses::{BACK_WITHIN, Losses, Members, losses};
 use super::super::waves::{Choice, Next};
 use super::RolloutActor;
 use super::cause::Cause;
@@ -140,6 +140,14 @@ impl RolloutActor {
                 return Some(Look::told(judgement, Outcome::Rejected, None, false));
             }
         };
+        if is_promoted && next == Next::Advance {
+            // Of the Envoys of an earlier process not all may be back yet, and a share of some is
+            // not that of the fleet. A wave that is watched takes its time anyway.
+            let back_by = self.resumed_at.map(|at| at + BACK_WITHIN);
+            if let Some(until) = back_by.filter(|back_by| now < *back_by) {
+                next = Next::Watch { until: Some(until) };
+            }
+        }
         self.tell_gate(waits_for);
         let next_gate_look = self.gates.as_ref().map(|_| now + BETWEEN_GATE_LOOKS);
         let next_look = sooner(next_gate_look, losses.until);

@@ -69,7 +69,10 @@ pub(super) async fn in_hand(
         return Ok(None);
     };
     let nodes = rollout.waves.iter().map(|wave| wave.nodes.clone());
-    let waves = waves.resumed(rollout.wave, nodes, rollout.is_paused);
+    let mut waves = waves.resumed(rollout.wave, nodes, rollout.is_paused);
+    if rollout.is_promoted {
+        waves.promote();
+    }
     tracing::info!(
         revision = rollout.revision.0,
         newest_revision = known.head.revision.0,
