@@ -35,10 +35,12 @@ pub(super) struct Losses {
     pub(super) left: BTreeSet<NodeId>,
     /// When time alone will move one of them from one of these sets to another.
     pub(super) until: Option<Instant>,
-    /// When those went who did not come back, and whom nobody asks the change about any more: as
-    /// many of the others went with them. An end is judged once: later the others are back, or
-    /// there are more of them.
+    /// When those went whose end nobody asks the change about any more: as many of the others went
+    /// with them, or an operator did not wait for them. An end is judged once: later the others are
+    /// back, or there are more of them.
     pub(super) excused: BTreeMap<NodeId, Instant>,
+    /// When the awaited and the lost went.
+    ends: BTreeMap<NodeId, Instant>,
     /// How many of those that have the change went when the first of the lost did, and how many of
     /// the others, of how many each.
     shares: [Part; 2],
@@ -136,6 +138,11 @@ pub(super) fn losses(members: Members<'_>, envoys: &[NodeSummary], now: Instant)
             }
             continue;
         }
+        if excused.get(&envoy.id) == Some(&envoy.since) {
+            with.ends.push(envoy.since);
+            losses.excused.insert(envoy.id.clone(), envoy.since);
+            continue;
+        }
         let back_by = envoy.since + BACK_WITHIN.max(patience);
         if !may_have_died_of(generation, departure, resumed_at.is_some()) {
             if now < envoy.since + patience {
@@ -147,6 +154,7 @@ pub(super) fn losses(members: Members<'_>, envoys: &[NodeSummary], now: Instant)
             with.there += 1;
             losses.left.remove(&envoy.id);
             losses.awaited.insert(envoy.id.clone());
+            losses.ends.insert(envoy.id.clone(), envoy.since);
             changes.push(back_by);
         } else {
             with.ends.push(envoy.since);
@@ -157,7 +165,7 @@ pub(super) fn losses(members: Members<'_>, envoys: &[NodeSummary], now: Instant)
     without.ends.sort_unstable();
     for (id, at) in overdue {
         let shares = [with.gone_at(at), without.gone_at(at)];
-        if excused.get(id) == Some(&at) || !shares[0].is_more_than(shares[1]) {
+        if !shares[0].is_more_than(shares[1]) {
             losses.excused.insert(id.clone(), at);
             continue;
         }
@@ -166,6 +174,7 @@ pub(super) fn losses(members: Members<'_>, envoys: &[NodeSummary], now: Instant)
         }
         losses.left.remove(id);
         losses.lost.insert(id.clone());
+        losses.ends.insert(id.clone(), at);
     }
     losses.until = changes.into_iter().min();
     losses
@@ -195,6 +204,11 @@ impl Losses {
             without.gone,
             without.all,
         )
+    }
+
+    /// Takes in that an operator does not wait for those that are gone.
+    pub(super) fn excuse_all(&mut self) {
+        self.excused.append(&mut self.ends);
     }
 
     /// Whether all members that may come back to this process have done so.

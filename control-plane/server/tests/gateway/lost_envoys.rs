@@ -35,6 +35,15 @@ impl Fleet {
         (fleet, first, other.unwrap())
     }
 
+    /// Connects further Envoys that run what everyone does.
+    async fn connect_more(&mut self, names: &[&'static str]) {
+        for name in names.iter().copied() {
+            let envoy = connected(&self.control_plane, name).await;
+            self.envoys.insert(name, envoy);
+            until(|| self.runs_what_it_is_to_have(name)).await;
+        }
+    }
+
     /// Ends an Envoy's process, and waits until that is known.
     async fn lose(&mut self, id: &'static str) {
         self.envoys.remove(id);
@@ -297,11 +306,7 @@ async fn it_asks_in_no_later_wave_why_an_envoy_went_with_others_in_an_earlier_on
     let folder = folder();
     let waves = "rollout: {waves: [2, 50%, 100%], soak: 10m, ack_deadline: 5s}\n";
     let mut fleet = Fleet::start(folder.path(), waves).await;
-    for name in ["d", "e", "f"] {
-        let envoy = connected(&fleet.control_plane, name).await;
-        fleet.envoys.insert(name, envoy);
-        until(|| fleet.runs_what_it_is_to_have(name)).await;
-    }
+    fleet.connect_more(&["d", "e", "f"]).await;
     let answer = fleet.put(&format!("{waves}{SHADOW}")).await;
     assert_eq!(answer.json["outcome"], "rolling_out", "{}", answer.text);
     fleet.until("soaking", 1).await;
@@ -316,6 +321,27 @@ async fn it_asks_in_no_later_wave_why_an_envoy_went_with_others_in_an_earlier_on
     let rollout = fleet.until("soaking", 2).await;
     assert_eq!(rollout["of"], 3, "{rollout}");
     fleet.check_stays("soaking", 2).await;
+}
+
+#[tokio::test]
+async fn it_waits_in_no_later_wave_for_an_envoy_that_an_operator_did_not_wait_for() {
+    let folder = folder();
+    let waves = "rollout: {waves: [2, 3, 100%], soak: 1s, ack_deadline: 5s}\n";
+    let mut fleet = Fleet::start(folder.path(), waves).await;
+    fleet.connect_more(&["d"]).await;
+    fleet.put(&format!("{waves}{SHADOW}")).await;
+    fleet.until("soaking", 1).await;
+    let members = fleet.members(0).await;
+    let mut names = fleet.envoys.keys().copied();
+    let dying = names.find(|name| members.contains(*name)).unwrap();
+    fleet.lose(dying).await;
+    fleet.until_it_waits_for(dying).await;
+    let promoted = fleet.want("promote").await;
+    assert_eq!(promoted.json["wave"], 2, "{}", promoted.text);
+    fleet.until("soaking", 2).await;
+    fleet.clock.advance(SECONDS(1));
+    // Nobody is left for the last wave, and nobody is missed.
+    fleet.until("accepted", 3).await;
 }
 
 #[tokio::test]

@@ -174,6 +174,9 @@ impl RolloutActor {
                 Some(Look::told(judgement, Outcome::RollingOut, wake, true))
             }
             Next::Advance => {
+                if is_promoted {
+                    self.losses.1.excuse_all();
+                }
                 self.waves.as_mut()?.advance();
                 self.show();
                 None
