@@ -1,5 +1,6 @@
 //! Reads a document, or a part of one, from text, and tells every fault by its path.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use serde::de::DeserializeSeed;
@@ -9,16 +10,18 @@ use thiserror::Error;
 
 use crate::document::{GatewayDocument, Rule};
 use crate::problem::Pointer;
-use crate::unique::UniqueValue;
+use crate::unique::{FirstOfEach, Repeat, Repeated, Repeats, UniqueValue};
 use crate::unnamed_rule::{UnnamedRule, UnnamedRuleSeed};
 
 mod events;
 mod expansion;
+mod line_of;
 mod lines;
 mod objects;
 mod prune;
 mod wording;
 
+use line_of::line_of;
 use objects::ObjectsOnly;
 use prune::Pruning;
 
@@ -55,8 +58,8 @@ pub struct ParseError(pub Vec<Fault>);
 /// Reads a document strictly: unknown fields, repeated keys and malformed values are errors.
 ///
 /// # Errors
-/// Everything that is wrong with its parts, each with its path. Of a text that is not even JSON or
-/// YAML, or repeats a key, the first fault.
+/// Everything that is wrong with its parts, each with its path and, unless the text is very large,
+/// its line. Of a text that is not even JSON or YAML, the first fault.
 pub fn parse(text: &str, format: Format) -> Result<GatewayDocument, ParseError> {
     if format == Format::Yaml && is_blank(text) {
         // To YAML an empty file is `null`; here it is a document in which everything is left out.
@@ -101,6 +104,10 @@ pub fn parse_value(text: &str, format: Format) -> Result<Value, ParseError> {
 /// More faults than an author fixes at once.
 const MOST_FAULTS: usize = 50;
 
+/// So many bytes of text are looked through for the lines of faults behind the first, each of which
+/// is looked for from the beginning: a fraction of a second.
+const MOST_LOOKED_THROUGH: usize = 4 << 20;
+
 /// Reads a value from a text, or from a tree that was read before.
 trait Reader: for<'de> DeserializeSeed<'de, Value = <Self as Reader>::Read> + Clone {
     type Read;
@@ -127,27 +134,29 @@ fn read<S: Reader>(text: &str, format: Format, seed: &S) -> Result<S::Read, Pars
         Ok(value) => return Ok(value),
         Err(fault) => fault,
     };
-    Err(ParseError(match read_once(text, format, PhantomData) {
-        Ok(UniqueValue(tree)) => all_faults(tree, first, seed),
+    let repeats = Repeats::new(MOST_FAULTS);
+    let faults = match read_once(text, format, FirstOfEach(&repeats)) {
+        Ok(tree) => {
+            let repeats = repeats.into_vec();
+            // With a repeated key the first fault may be that, and is looked for without it.
+            let first = repeats.is_empty().then_some(first);
+            let others = all_faults(tree, first, seed);
+            with_lines(text, format, repeated_keys(repeats), others)
+        }
         Err(_) => vec![first],
-    }))
+    };
+    Err(ParseError(faults))
 }
 
-/// Finds the faults behind the first one. The reader stops at a fault, so it reads the tree again
-/// and again, without what was found at fault and without what it has got past. Where that takes
-/// too many steps, the author learns of the rest when these are mended.
-fn all_faults<S: Reader>(tree: Value, first: Fault, seed: &S) -> Vec<Fault> {
+/// Finds the faults of a tree, of which the first may be known. The reader stops at a fault, so it
+/// reads the tree again and again, without what was found at fault and without what it has got
+/// past. Where that takes too many steps, the author learns of the rest when these are mended.
+fn all_faults<S: Reader>(tree: Value, first: Option<Fault>, seed: &S) -> Vec<Fault> {
     let mut pruning = Pruning::new(tree);
-    let mut at = first.path.clone();
-    let mut faults = vec![first];
-    while faults.len() < MOST_FAULTS && pruning.remove(&at) && pruning.may_be_read_again() {
-        let mut track = Track::new();
-        let again = Deserializer::new(ObjectsOnly(pruning.tree()), &mut track);
-        let Err(error) = seed.clone().deserialize(again) else {
-            break;
-        };
-        let fault = fault_at(&error, None, &track.path());
-        at = pruning.written_path(&fault.path);
+    let mut faults: Vec<Fault> = Vec::new();
+    let mut next = first.or_else(|| fault_of(pruning.tree(), seed));
+    while let Some(fault) = next {
+        let at = pruning.written_path(&fault.path);
         // Around what was taken out it is missing now, which is no fault of its own.
         let inside = format!("{at}/");
         if !faults.iter().any(|known| known.path.starts_with(&inside)) {
@@ -156,6 +165,56 @@ fn all_faults<S: Reader>(tree: Value, first: Fault, seed: &S) -> Vec<Fault> {
                 ..fault
             });
         }
+        let goes_on =
+            faults.len() < MOST_FAULTS && pruning.remove(&at) && pruning.may_be_read_again();
+        next = goes_on.then(|| fault_of(pruning.tree(), seed)).flatten();
+    }
+    faults
+}
+
+/// The fault at which a reader stops, if it does.
+fn fault_of<S: Reader>(tree: &Value, seed: &S) -> Option<Fault> {
+    let mut track = Track::new();
+    let again = Deserializer::new(ObjectsOnly(tree), &mut track);
+    let error = seed.clone().deserialize(again).err()?;
+    Some(fault_at(&error, None, &track.path()))
+}
+
+/// A fault for each repeated key, and which of the keys of that name in its map it is, from 1.
+fn repeated_keys(repeats: Vec<Repeat>) -> Vec<(Fault, usize)> {
+    let mut occurrences: BTreeMap<String, usize> = BTreeMap::new();
+    let faults = repeats.into_iter().map(|Repeat { map, key }| {
+        let path = map.at(&key).into_string();
+        let occurrence = occurrences.entry(path.clone()).or_insert(1);
+        *occurrence += 1;
+        let reason = Repeated(&key).to_string();
+        let line = None;
+        (Fault { path, line, reason }, *occurrence)
+    });
+    faults.collect()
+}
+
+/// All faults with their lines, in the order of these where all are known.
+fn with_lines(
+    text: &str,
+    format: Format,
+    repeated: Vec<(Fault, usize)>,
+    others: Vec<Fault>,
+) -> Vec<Fault> {
+    let looks = MOST_LOOKED_THROUGH / text.len().max(1);
+    let others = others.into_iter().map(|fault| (fault, 1));
+    let all = repeated.into_iter().chain(others).take(MOST_FAULTS);
+    let mut faults: Vec<Fault> = all
+        .enumerate()
+        .map(|(index, (mut fault, occurrence))| {
+            if fault.line.is_none() && index < looks {
+                fault.line = line_of(text, format, &fault.path, occurrence);
+            }
+            fault
+        })
+        .collect();
+    if faults.iter().all(|fault| fault.line.is_some()) {
+        faults.sort_by_key(|fault| fault.line);
     }
     faults
 }

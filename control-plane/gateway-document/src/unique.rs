@@ -1,6 +1,7 @@
 //! Maps whose keys may not repeat. Serde's own maps keep the last of two equal keys, so that one
 //! half of a document could silently undo the other.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,6 +9,8 @@ use std::marker::PhantomData;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
+
+use crate::problem::Pointer;
 
 /// For `#[serde(deserialize_with = "unique::map")]`: a map that refuses a repeated key.
 ///
@@ -45,7 +48,16 @@ where
 }
 
 fn repeated<E: Error>(key: &impl fmt::Display) -> E {
-    E::custom(format_args!("`{key}` appears twice; keep one of them"))
+    E::custom(Repeated(key))
+}
+
+/// The reason against a key that stands in a map already.
+pub(crate) struct Repeated<K>(pub(crate) K);
+
+impl<K: fmt::Display> fmt::Display for Repeated<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` appears twice; keep one of them", self.0)
+    }
 }
 
 /// Any JSON value, with its keys sorted and none repeated.
@@ -55,20 +67,100 @@ pub struct UniqueValue(pub Value);
 
 impl<'de> Deserialize<'de> for UniqueValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        AnyValue.deserialize(deserializer).map(UniqueValue)
+        let strict = AnyValue {
+            place: Place::Top,
+            repeats: None,
+        };
+        strict.deserialize(deserializer).map(UniqueValue)
     }
 }
 
-struct AnyValue;
+/// The repeated keys of a text, in its order.
+#[derive(Debug)]
+pub(crate) struct Repeats {
+    /// How many are written down.
+    most: usize,
+    found: RefCell<Vec<Repeat>>,
+}
 
-impl<'de> DeserializeSeed<'de> for AnyValue {
+/// A key that stands in its map already.
+#[derive(Debug)]
+pub(crate) struct Repeat {
+    /// The path of the map.
+    pub(crate) map: Pointer,
+    pub(crate) key: String,
+}
+
+impl Repeats {
+    pub(crate) fn new(most: usize) -> Self {
+        Self {
+            most,
+            found: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn into_vec(self) -> Vec<Repeat> {
+        self.found.into_inner()
+    }
+
+    fn add(&self, map: &Place<'_>, key: String) {
+        let mut found = self.found.borrow_mut();
+        if found.len() < self.most {
+            found.push(Repeat {
+                map: map.pointer(),
+                key,
+            });
+        }
+    }
+}
+
+/// Reads any JSON value, keeps the first of the values of a repeated key, and writes down where
+/// such keys are.
+#[derive(Clone, Copy)]
+pub(crate) struct FirstOfEach<'r>(pub(crate) &'r Repeats);
+
+impl<'de> DeserializeSeed<'de> for FirstOfEach<'_> {
+    type Value = Value;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let lenient = AnyValue {
+            place: Place::Top,
+            repeats: Some(self.0),
+        };
+        lenient.deserialize(deserializer)
+    }
+}
+
+/// Where a value stands: in which other, and at which key or index of it.
+enum Place<'p> {
+    Top,
+    Key(&'p Place<'p>, &'p str),
+    Index(&'p Place<'p>, usize),
+}
+
+impl Place<'_> {
+    fn pointer(&self) -> Pointer {
+        match self {
+            Self::Top => Pointer::default(),
+            Self::Key(map, key) => map.pointer().at(key),
+            Self::Index(list, index) => list.pointer().at(index),
+        }
+    }
+}
+
+struct AnyValue<'p> {
+    place: Place<'p>,
+    /// Where a repeated key is written down; without it such a key is an error.
+    repeats: Option<&'p Repeats>,
+}
+
+impl<'de> DeserializeSeed<'de> for AnyValue<'_> {
     type Value = Value;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for AnyValue {
+impl<'de> Visitor<'de> for AnyValue<'_> {
     type Value = Value;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
@@ -95,7 +187,10 @@ impl<'de> Visitor<'de> for AnyValue {
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = access.next_element_seed(AnyValue)? {
+        while let Some(item) = access.next_element_seed(AnyValue {
+            place: Place::Index(&self.place, items.len()),
+            repeats: self.repeats,
+        })? {
             items.push(item);
         }
         Ok(Value::Array(items))
@@ -103,11 +198,18 @@ impl<'de> Visitor<'de> for AnyValue {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut sorted = BTreeMap::new();
         while let Some(key) = access.next_key::<String>()? {
-            if sorted.contains_key(&key) {
+            let is_repeated = sorted.contains_key(&key);
+            if is_repeated && self.repeats.is_none() {
                 return Err(repeated(&key));
             }
-            let value = access.next_value_seed(AnyValue)?;
-            sorted.insert(key, value);
+            let value = access.next_value_seed(AnyValue {
+                place: Place::Key(&self.place, &key),
+                repeats: self.repeats,
+            })?;
+            match self.repeats.filter(|_| is_repeated) {
+                Some(repeats) => repeats.add(&self.place, key),
+                None => drop(sorted.insert(key, value)),
+            }
         }
         Ok(Value::Object(sorted.into_iter().collect::<Map<_, _>>()))
     }

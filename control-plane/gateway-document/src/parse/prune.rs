@@ -148,7 +148,7 @@ fn size_of(value: &Value) -> usize {
 }
 
 /// The key that a token of a JSON Pointer stands for.
-fn key(token: &str) -> String {
+pub(super) fn key(token: &str) -> String {
     token.replace("~1", "/").replace("~0", "~")
 }
 

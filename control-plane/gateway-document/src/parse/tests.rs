@@ -78,17 +78,71 @@ fn it_refuses_a_repeated_key_whose_first_half_would_be_lost() {
     check(
         "servers:\n  a: {url: http://127.0.0.1:1/mcp}\n  a: {url: http://127.0.0.1:2/mcp}\n",
         Format::Yaml,
-        "/servers",
-        2,
+        "/servers/a",
+        3,
         "`a` appears twice",
     );
     check(
         "{\"tools\": [], \"tools\": []}",
         Format::Json,
-        "",
+        "/tools",
         1,
         "`tools` appears twice",
     );
+}
+
+#[test]
+fn it_tells_repeated_keys_beside_other_faults_all_with_their_lines() {
+    let yaml = "
+servers:
+  a: {url: http://127.0.0.1:1/mcp, url: http://127.0.0.1:2/mcp}
+listners: []
+servers: {}
+tools:
+  - {name: a, colour: 1}
+  - name: b
+    constraints:
+      - {type: object, type: string}
+servers: {}
+";
+    let json = r#"{
+"servers": {
+  "a": {"url": "http://127.0.0.1:1/mcp", "url": "http://127.0.0.1:2/mcp"}},
+"listners": [],
+"servers": {},
+"tools": [
+  {"name": "a", "colour": 1},
+  {"name": "b",
+   "constraints": [
+      {"type": "object", "type": "string"}]}],
+"servers": {}
+}"#;
+    for (text, format) in [(yaml, Format::Yaml), (json, Format::Json)] {
+        let ParseError(faults) = parse(text, format).unwrap_err();
+        let told: Vec<_> = faults
+            .iter()
+            .map(|fault| (fault.line, fault.path.as_str()))
+            .collect();
+        let expected = [
+            (Some(3), "/servers/a/url"),
+            (Some(4), "/listners"),
+            (Some(5), "/servers"),
+            (Some(7), "/tools/0/colour"),
+            (Some(10), "/tools/1/constraints/0/type"),
+            (Some(11), "/servers"),
+        ];
+        assert_eq!(told, expected, "{format:?}: {faults:?}");
+    }
+}
+
+#[test]
+fn it_writes_down_no_more_repeated_keys_than_it_tells() {
+    let text = format!("{{{}\"tools\": 1}}", "\"tools\": [], ".repeat(10_000));
+    let ParseError(faults) = parse(&text, Format::Json).unwrap_err();
+    assert_eq!(faults.len(), MOST_FAULTS);
+    // Nor looks for their lines without an end.
+    let looked_for = faults.iter().filter(|fault| fault.line.is_some());
+    assert_eq!(looked_for.count(), MOST_LOOKED_THROUGH / text.len());
 }
 
 #[test]
@@ -181,7 +235,7 @@ fn it_stops_looking_for_faults_in_a_large_map_after_so_many_steps() {
                 format!("\"{index:06}\": {}", if is_faulty { -1 } else { 1 })
             })
             .collect();
-        found::<std::collections::BTreeMap<String, Counted>>(&format!("{{{}}}", entries.join(",")))
+        found::<BTreeMap<String, Counted>>(&format!("{{{}}}", entries.join(",")))
     };
     let (paths, _) = map(5_000);
     assert_eq!(paths.len(), MOST_FAULTS);
