@@ -8,14 +8,13 @@ mends one lowers the number, and takes the line out at zero.
 import ast
 import json
 import re
-import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from listed_files import REPOSITORY, listed_files
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 ALLOWANCE = Path(__file__).with_name("language_allowance.json")
 # Differences between two versions stay readable side by side.
 LONGEST_LINE = 100
@@ -30,20 +29,9 @@ Fault = tuple[int, str]
 
 def files(*suffixes: str) -> list[Path]:
     """The files of the tree with these suffixes, what is not committed yet included."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    paths = [Path(line) for line in listed.stdout.splitlines() if line not in GENERATED]
+    paths = [Path(line) for line in listed_files() if line not in GENERATED]
     return [
-        path
-        for path in paths
-        if path.suffix in suffixes
-        and not path.is_relative_to(FUZZ_CORPUS)
-        and (REPOSITORY / path).exists()
+        path for path in paths if path.suffix in suffixes and not path.is_relative_to(FUZZ_CORPUS)
     ]
 
 
