@@ -1,8 +1,8 @@
 //! Validation looks at each byte a bounded number of times, whatever the schema and the instance.
 
 use policy_engine::{Invalid, MAX_DEPTH, Schema, compile_schema};
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use step_count::taken_by;
 
 fn schema(text: &str) -> Schema {
@@ -78,7 +78,7 @@ fn it_compares_arrays_and_objects_with_choices_under_the_budget() {
 
 #[test]
 fn it_passes_names_that_another_object_of_the_schema_spells_so_in_few_steps() {
-    let properties = |letter: char| -> serde_json::Map<String, serde_json::Value> {
+    let properties = |letter: char| -> serde_json::Map<String, Value> {
         let names = (0..4_000).map(|number| (format!("{letter}{number}"), json!({})));
         names.collect()
     };
@@ -166,4 +166,111 @@ fn it_reads_long_keys_in_few_steps() {
         .collect();
     let instance = format!("{{{}}}", many.join(","));
     assert_eq!(steps(&open, &instance).0, Ok(()));
+}
+
+/// The same rules thirty times over, for each item.
+fn thirty_times(rules: &Value) -> Schema {
+    let all = vec![json!({"items": {"$ref": "#/$defs/item"}}); 30];
+    schema(&json!({"allOf": all, "$defs": {"item": rules}}).to_string())
+}
+
+/// Looks at an array of these items as long as the budget lasts.
+#[track_caller]
+fn is_bounded(schema: &Schema, item: &str) {
+    match steps(schema, &repeated(item)).0 {
+        Ok(()) | Err(Invalid::Misfit(_)) => {}
+        Err(Invalid::Unreadable(why)) => assert!(why.expected.contains("fewer"), "{why}"),
+    }
+}
+
+/// A member for each of so many names, the last of which is `z`.
+fn members(count: usize) -> serde_json::Map<String, Value> {
+    let names = (1..count).map(|number| format!("name {number:04}"));
+    let names = names.chain(["z".to_owned()]);
+    names.map(|name| (name, json!(true))).collect()
+}
+
+#[test]
+fn it_looks_at_keys_again_in_few_steps_however_many_properties_there_are() {
+    let listed = json!({"properties": members(9_000)});
+    // The names of one object are those of another in small letters.
+    let spelt = json!({"properties": {"NAME 0001": {}, "Z": {}, "a": listed}});
+    let listed = thirty_times(&listed);
+    let spelt = thirty_times(&spelt);
+    for (schema, item) in [
+        (&listed, r#"{"z":0}"#),
+        (&listed, r#"{"y":0}"#),
+        (&listed, r#"{"":0}"#),
+        (&listed, r#"{"y":0,"x":0,"w":0}"#),
+        (&spelt, r#"{"z":0}"#),
+    ] {
+        is_bounded(schema, item);
+    }
+}
+
+#[test]
+fn it_looks_at_choices_again_in_few_steps_however_many_there_are() {
+    let texts: Vec<String> = (0..9_000).map(|number| format!("{number:x}")).collect();
+    let numbers: Vec<u32> = (0..9_000).collect();
+    let lists: Vec<Value> = (0..4_900).map(|number| json!([number])).collect();
+    for (choices, item) in [
+        (json!(texts), "\"7\""),
+        (json!(texts), "\"\\u0037\""),
+        (json!(numbers), "7"),
+        (json!(lists), "[7]"),
+    ] {
+        is_bounded(&thirty_times(&json!({"enum": choices})), item);
+    }
+}
+
+#[test]
+fn it_looks_at_numbers_again_in_few_steps_whatever_their_rules() {
+    let numbers = [
+        "7",
+        "1.5",
+        "1e60",
+        "1e999999999999999999",
+        "1e-999999999999999999",
+    ];
+    let rules = [
+        json!({"multipleOf": 0.1}),
+        serde_json::from_str(r#"{"multipleOf":0.000000000000000004}"#).unwrap(),
+        json!({"minimum": -0.5, "exclusiveMinimum": -0.5}),
+        json!({"type": "integer"}),
+    ];
+    for rules in rules {
+        let item = schema(&json!({"items": rules}).to_string());
+        let again = thirty_times(&rules);
+        let each = schema(&json!({"items": {"allOf": vec![rules; 33]}}).to_string());
+        for number in numbers {
+            for schema in [&item, &again, &each] {
+                is_bounded(schema, number);
+            }
+        }
+    }
+}
+
+#[test]
+fn it_compares_an_object_with_a_large_one_in_few_steps() {
+    let large = Value::Object(members(9_000));
+    let schema = schema(&json!({"items": {"const": large}}).to_string());
+    let all = large.as_object().unwrap().iter().rev();
+    let all: Vec<String> = all.map(|(name, _)| format!("\"{name}\":true")).collect();
+    let instance = format!("[{{{}}}]", all.join(","));
+    let (outcome, taken) = steps(&schema, &instance);
+    assert_eq!(outcome, Ok(()));
+    assert!(taken < 40 * instance.len() as u64, "{taken} steps");
+}
+
+#[test]
+fn it_has_the_same_budget_for_what_stands_early_in_a_value_and_late() {
+    let rows = json!({"properties": {"rows": {"items": {"allOf": [{}, {"minimum": 0}]}}}});
+    let schema = schema(&json!({"allOf": [{"required": ["rows"]}, rows]}).to_string());
+    let text = "x".repeat(1024 * 1024);
+    for instance in [
+        json!({"rows": [1], "text": text}),
+        json!({"a text": text, "rows": [1]}),
+    ] {
+        assert_eq!(steps(&schema, &instance.to_string()).0, Ok(()));
+    }
 }

@@ -194,6 +194,9 @@ impl Ord for Decimal {
     }
 }
 
+/// A division of 128 bits takes as long as reading so many bytes.
+const DIVISION: usize = 8;
+
 /// A divisor that numbers must be multiples of: `digits` × 10^exponent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Divisor {
@@ -227,12 +230,15 @@ impl Divisor {
         let Ok(shift) = u64::try_from(number.point - length(&number.digits) - self.exponent) else {
             return false;
         };
+        // A divisor below 2⁶⁰ holds 2 and 5 fewer than sixty times: more tens change nothing.
+        let shift = shift.min(60);
         let modulus = u128::from(self.digits);
         // Eighteen digits at a time: the division is by far the slowest step.
         let rest = number.digits.chunks(18).fold(0, |rest, digits| {
             let (scale, value) = digits.iter().fold((1_u64, 0_u64), |(scale, value), digit| {
                 (scale * 10, value * 10 + u64::from(*digit))
             });
+            count(DIVISION);
             (rest * u128::from(scale) + u128::from(value)) % modulus
         });
         (rest * power_of_ten(shift, modulus)).is_multiple_of(modulus)
@@ -247,6 +253,7 @@ impl Divisor {
 fn power_of_ten(mut exponent: u64, modulus: u128) -> u128 {
     let (mut result, mut base) = (1 % modulus, 10 % modulus);
     while exponent > 0 {
+        count(DIVISION);
         if exponent & 1 == 1 {
             result = result * base % modulus;
         }

@@ -142,9 +142,12 @@ impl Keys {
         let first = frame.first.min(self.entries.len());
         let mut keys: Vec<Key> = self.entries.drain(first..).collect();
         keys.sort_unstable_by(|a, b| {
-            a.hash
-                .cmp(&b.hash)
-                .then_with(|| self.text(body, a).cmp(self.text(body, b)))
+            count(1);
+            a.hash.cmp(&b.hash).then_with(|| {
+                let (a, b) = (self.text(body, a), self.text(body, b));
+                count(a.len().min(b.len()));
+                a.cmp(b)
+            })
         });
         let twice = keys
             .iter()

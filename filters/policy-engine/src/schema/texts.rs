@@ -52,11 +52,21 @@ impl SortedTexts {
 
     pub(super) fn contains(&self, text: &[u8]) -> bool {
         let found = self.0.binary_search_by(|known| {
-            count(text.len().min(known.len()));
+            count(1 + text.len().min(known.len()));
             (**known).cmp(text)
         });
         found.is_ok()
     }
+
+    /// The most comparisons that it takes to find one.
+    pub(super) fn comparisons(&self) -> usize {
+        halvings(self.len())
+    }
+}
+
+/// How often so many sorted things can be halved: the comparisons that find one of them.
+pub(super) fn halvings(things: usize) -> usize {
+    things.checked_ilog2().map_or(0, |most| most as usize + 1)
 }
 
 /// Texts with a number each. One type for all that is numbered so, as with [`SortedTexts`].

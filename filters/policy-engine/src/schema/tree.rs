@@ -62,7 +62,8 @@ pub(super) enum Approach {
 }
 
 /// For each kind that a value's first byte can tell, the one alternative that is possible; none
-/// where there are several, or none at all.
+/// where there are several, or none at all. Where that one is nothing but alternatives, too, it is
+/// the one that those leave.
 #[derive(Debug, Default)]
 pub(super) struct OnlyChoices([Option<NodeId>; 6]);
 
@@ -86,8 +87,16 @@ impl OnlyChoices {
         }))
     }
 
+    /// The same choices, each followed to where `next` leads no further.
+    pub(super) fn followed(&self, next: impl Fn(NodeId, Kinds) -> Option<NodeId>) -> Self {
+        Self(Self::KINDS.map(|kinds| {
+            let first = self.of(kinds);
+            std::iter::successors(first, |id| next(*id, kinds)).last()
+        }))
+    }
+
     #[inline]
-    pub(super) fn of(&self, kinds: Kinds) -> Option<NodeId> {
+    fn of(&self, kinds: Kinds) -> Option<NodeId> {
         let place = Self::KINDS.iter().position(|known| *known == kinds)?;
         self.0.get(place).copied().flatten()
     }
@@ -105,6 +114,16 @@ impl Node {
             approach: Approach::Own,
             accepts: kinds,
             free: Kinds::NONE,
+        }
+    }
+
+    /// The one alternative that a value of these kinds can fit, where the node is nothing but
+    /// alternatives.
+    #[inline]
+    pub(super) fn only_choice(&self, kinds: Kinds) -> Option<NodeId> {
+        match &self.approach {
+            Approach::Choose(choices) => choices.of(kinds),
+            Approach::Own => None,
         }
     }
 

@@ -43,10 +43,14 @@ pub(super) fn validate(tree: &Tree, bytes: &[u8], max_depth: u32) -> Result<(), 
 
 /// How often, on average, alternatives and comparisons may look at each byte again: more than
 /// schemas that people write need, few enough that a body of 1 MiB holds a worker for a fraction of
-/// a second.
+/// a second. Whatever takes longer than reading bytes is counted as so many of them.
 const REPLAYS: usize = 32;
 /// Besides, this many bytes may be looked at again, so that small bodies never feel the budget.
 const FREE_BYTES: usize = 1024 * 1024;
+
+/// A look at a value takes as long as reading so many bytes more of it, however short it is: the
+/// reader is sent to it, and the judge begins anew.
+const LOOK: usize = 16;
 
 /// How many values and alternatives may be open together: what bounds the memory.
 const DEEPEST_LEVEL: usize = 2 * MAX_DEPTH as usize + 64;

@@ -248,7 +248,7 @@ impl Draft {
         if !self.properties.is_empty() || self.additional != Additional::Fits(NodeId::ANYTHING) {
             node.object = Some(Box::new(ObjectRules::new(
                 self.properties,
-                self.by_name.into_numbers(),
+                &self.by_name.into_numbers(),
                 self.additional,
             )));
         }

@@ -1,6 +1,8 @@
 //! How nodes lead to each other without a step into the value: such chains must end, and are
 //! shortened.
 
+use step_count::count;
+
 use crate::schema::tree::{Additional, Approach, Kinds, More, Node, NodeId, OnlyChoices, Tree};
 
 /// The longest chain of `$ref`, `allOf`, `anyOf` and `oneOf` on one value.
@@ -124,6 +126,24 @@ pub(super) fn shorten(tree: &mut Tree) {
             *choices = OnlyChoices::among(&group.nodes, accepts);
         }
     }
+    follow_choices(&mut tree.nodes);
+}
+
+/// Has each choice lead to its last one: alternatives of alternatives cost a value no steps.
+/// Nearly all are behind the node that has them, and have been followed before it.
+fn follow_choices(nodes: &mut [Node]) {
+    for index in (0..nodes.len()).rev() {
+        let followed = match nodes.get(index).map(|node| &node.approach) {
+            Some(Approach::Choose(choices)) => choices.followed(|id, kinds| {
+                count(1);
+                nodes.get(id.index())?.only_choice(kinds)
+            }),
+            _ => continue,
+        };
+        if let Some(node) = nodes.get_mut(index) {
+            node.approach = Approach::Choose(followed);
+        }
+    }
 }
 
 fn target(nodes: &[Node], mut id: NodeId) -> NodeId {
@@ -168,4 +188,36 @@ fn accepts(nodes: &[Node], known: &mut [Option<Kinds>], id: NodeId) -> Kinds {
         *place = Some(kinds);
     }
     kinds
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::schema::Compiled;
+
+    use super::*;
+
+    #[test]
+    fn it_has_a_choice_lead_to_where_it_leads_no_further() {
+        // Each definition is met before the one that it refers to.
+        let forward = (0..15).map(|number| {
+            let next = number + 1;
+            let next = format!(r##"{{"$ref":"#/$defs/d{next}"}}"##);
+            format!(r#""d{number}":{{"anyOf":[{{"type":"string"}},{next}]}},"#)
+        });
+        let forward: String = forward.collect();
+        let within = (0..30).fold(r#"{"type":"integer"}"#.to_owned(), |inner, _| {
+            format!(r#"{{"anyOf":[{{"type":"string"}},{inner}]}}"#)
+        });
+        let text = format!(r#"{{"items":{within},"$defs":{{{forward}"d15":{{"type":"null"}}}}}}"#);
+        let compiled = Compiled::of(&text);
+        assert!(compiled.faults.is_none());
+        let nodes = &compiled.schema.tree.nodes;
+        for (kinds, count) in [(Kinds::NUMBER, 30), (Kinds::NULL, 15)] {
+            let choices = nodes.iter().filter_map(|node| node.only_choice(kinds));
+            let choices: Vec<NodeId> = choices.collect();
+            assert_eq!(choices.len(), count);
+            let same = |choice: &NodeId| *choice == choices[0];
+            assert!(choices.iter().all(same), "{choices:?}");
+        }
+    }
 }

@@ -18,7 +18,7 @@ pub(in crate::schema) struct Choices {
     strings: SortedTexts,
     /// In the one form that [`Decimal::canonical`] gives equal numbers.
     numbers: SortedTexts,
-    /// The arrays and objects among them.
+    /// The arrays and objects among them, with their members in order.
     pub(in crate::schema) nested: Vec<Json>,
     literals: Vec<&'static [u8]>,
 }
@@ -44,7 +44,7 @@ impl Choices {
                 Json::Null => add(&mut literals, b"null"),
                 Json::Bool(true) => add(&mut literals, b"true"),
                 Json::Bool(false) => add(&mut literals, b"false"),
-                Json::Array(_) | Json::Object(_) => nested.push(choice.clone()),
+                Json::Array(_) | Json::Object(_) => nested.push(choice.in_order()),
             }
         }
         Self {
@@ -54,6 +54,11 @@ impl Choices {
             literals,
             listed,
         }
+    }
+
+    /// The most comparisons that it takes to find a string or a number.
+    pub(in crate::schema) fn comparisons(&self) -> usize {
+        self.strings.comparisons().max(self.numbers.comparisons())
     }
 
     /// Whether a decoded string is among them.

@@ -5,7 +5,7 @@ use step_count::count;
 
 use super::NodeId;
 use crate::schema::keys::{hash, same};
-use crate::schema::texts::SortedTexts;
+use crate::schema::texts::{SortedTexts, halvings};
 
 /// The rules that a node has for objects.
 #[derive(Debug)]
@@ -50,25 +50,30 @@ pub(in crate::schema) enum Additional {
 enum Index {
     /// The names are compared one by one.
     List,
-    /// Open addressing; a power of two of places, half of them empty; a property's number plus one,
-    /// or 0. Each name is one of the first [`ObjectRules::PROBED`] places where it may be.
-    Table(Vec<u32>),
-    /// The properties' numbers in the order of their names: somebody has chosen names that meet in
-    /// one place of a table.
-    Sorted(Vec<usize>),
+    Buckets(Buckets),
+}
+
+/// The numbers of properties, by the hashes of their names.
+///
+/// Nobody is kept from choosing names that share a bucket, so those of one bucket stand in the
+/// order of their names and are searched by halves.
+#[derive(Debug)]
+struct Buckets {
+    /// Where in `numbers` each bucket begins, and behind the last one, where that ends.
+    bounds: Vec<usize>,
+    numbers: Vec<usize>,
+    /// The most comparisons that it takes to find a name.
+    comparisons: usize,
 }
 
 impl ObjectRules {
     /// Up to this many names are compared one by one.
     const LISTED: usize = 8;
-    /// So many places of a table are looked at for a name. Of ten thousand names that nobody has
-    /// chosen, one may be some fifty places away from its first.
-    const PROBED: usize = 128;
 
     /// `by_name` are the numbers of the properties in the order of their names.
     pub(in crate::schema) fn new(
         properties: Vec<Property>,
-        by_name: Vec<usize>,
+        by_name: &[usize],
         additional: Additional,
     ) -> Self {
         let required = properties
@@ -87,7 +92,7 @@ impl ObjectRules {
         let index = if properties.len() <= Self::LISTED {
             Index::List
         } else {
-            table(&properties).map_or(Index::Sorted(by_name), Index::Table)
+            Index::Buckets(Buckets::new(&properties, by_name))
         };
         Self {
             properties,
@@ -137,40 +142,81 @@ impl ObjectRules {
         }
         match &self.index {
             Index::List => self.properties.iter().position(has_name),
-            Index::Table(places) => probe(places, name)
-                .inspect(|_| count(1))
-                .map_while(|place| places.get(place).filter(|number| **number > 0))
-                .map(|number| *number as usize - 1)
-                .find(|number| self.properties.get(*number).is_some_and(has_name)),
-            Index::Sorted(by_name) => {
-                let name_of = |number: &usize| {
-                    count(1);
-                    self.properties.get(*number).map(|one| one.name.as_bytes())
-                };
-                let place = by_name.binary_search_by(|number| name_of(number).cmp(&Some(name)));
-                by_name.get(place.ok()?).copied()
-            }
+            Index::Buckets(buckets) => buckets.find(&self.properties, name),
         }
     }
-}
 
-/// The table of these properties; none where one would be too far from its first place.
-fn table(properties: &[Property]) -> Option<Vec<u32>> {
-    let mut places = vec![0; (properties.len() * 2).next_power_of_two()];
-    for (number, property) in (1..).zip(properties) {
-        let free =
-            probe(&places, property.name.as_bytes()).find(|place| places.get(*place) == Some(&0));
-        *places.get_mut(free?)? = number;
+    /// The most comparisons that [`Self::find`] takes.
+    pub(in crate::schema) fn comparisons(&self) -> usize {
+        match &self.index {
+            Index::List => self.properties.len(),
+            Index::Buckets(buckets) => buckets.comparisons,
+        }
     }
-    Some(places)
+
+    /// The most comparisons until [`Self::find_loosely`] finds nothing.
+    pub(in crate::schema) fn loose_comparisons(&self) -> usize {
+        self.folded.comparisons()
+    }
 }
 
-/// The places where a name may be, the likeliest first.
-fn probe(places: &[u32], name: &[u8]) -> impl Iterator<Item = usize> + use<> {
-    let mask = places.len().saturating_sub(1);
-    #[expect(clippy::cast_possible_truncation, reason = "only the low bits count")]
-    let first = hash(name) as usize;
-    (0..ObjectRules::PROBED).map(move |step| first.wrapping_add(step) & mask)
+impl Buckets {
+    /// `by_name` are the numbers of the properties in the order of their names.
+    fn new(properties: &[Property], by_name: &[usize]) -> Self {
+        let mut this = Self {
+            bounds: vec![0; properties.len().next_power_of_two() + 1],
+            numbers: vec![0; by_name.len()],
+            comparisons: 0,
+        };
+        let bucket = |number: &usize| {
+            let name = properties.get(*number).map(|one| one.name.as_bytes());
+            this.bucket(name.unwrap_or_default())
+        };
+        let buckets: Vec<usize> = by_name.iter().map(bucket).collect();
+        for bucket in &buckets {
+            if let Some(size) = this.bounds.get_mut(*bucket) {
+                *size += 1;
+            }
+        }
+        let largest = this.bounds.iter().copied().max();
+        this.comparisons = halvings(largest.unwrap_or_default());
+        let mut begin = 0;
+        for size in &mut this.bounds {
+            begin += std::mem::replace(size, begin);
+        }
+        for (number, bucket) in by_name.iter().zip(buckets) {
+            if let Some(free) = this.bounds.get_mut(bucket)
+                && let Some(place) = this.numbers.get_mut(*free)
+            {
+                *place = *number;
+                *free += 1;
+            }
+        }
+        // Where each begins has become where it ends, and so where the next one begins.
+        this.bounds.pop();
+        this.bounds.insert(0, 0);
+        this
+    }
+
+    #[inline]
+    fn bucket(&self, name: &[u8]) -> usize {
+        // A power of two of buckets, and the end of the last one.
+        let mask = self.bounds.len().saturating_sub(2);
+        #[expect(clippy::cast_possible_truncation, reason = "only the low bits count")]
+        let hash = hash(name) as usize;
+        hash & mask
+    }
+
+    fn find(&self, properties: &[Property], name: &[u8]) -> Option<usize> {
+        let [first, end] = self.bounds.get(self.bucket(name)..)?.first_chunk()?;
+        let numbers = self.numbers.get(*first..*end)?;
+        let place = numbers.binary_search_by(|number| {
+            count(1);
+            let known = properties.get(*number).map(|one| one.name.as_bytes());
+            known.cmp(&Some(name))
+        });
+        numbers.get(place.ok()?).copied()
+    }
 }
 
 #[cfg(test)]
@@ -205,7 +251,7 @@ mod tests {
 
     #[test]
     fn it_finds_properties_in_few_steps_however_their_names_were_chosen() {
-        let names = meeting(300);
+        let names = meeting(64);
         assert!(
             names
                 .iter()
@@ -221,12 +267,15 @@ mod tests {
             .collect();
         let by_name = sorted(&properties);
         let (rules, steps) =
-            taken_by(|| ObjectRules::new(properties, by_name, Additional::Refused));
-        assert!(steps < 100_000, "{steps} steps");
+            taken_by(|| ObjectRules::new(properties, &by_name, Additional::Refused));
+        assert!(steps < 64 * 100, "{steps} steps");
+        assert_eq!(rules.comparisons(), 7);
+        // The bytes of the name are hashed.
+        let most = 7 + names[0].len() as u64;
         for (number, name) in names.iter().enumerate() {
             let (found, steps) = taken_by(|| rules.find(name.as_bytes(), 3));
             assert_eq!(found, Some(number));
-            assert!(steps < 20, "{steps} steps");
+            assert!(steps <= most, "{steps} steps");
         }
         assert_eq!(rules.find(b"other", 0), None);
     }
@@ -242,8 +291,7 @@ mod tests {
                 })
                 .collect();
             let by_name = sorted(&properties);
-            let rules = ObjectRules::new(properties, by_name, Additional::Refused);
-            assert!(!matches!(rules.index, Index::Sorted(_)));
+            let rules = ObjectRules::new(properties, &by_name, Additional::Refused);
             for number in 0..count {
                 assert_eq!(rules.find(format!("p{number}").as_bytes(), 3), Some(number));
             }

@@ -85,6 +85,11 @@ impl Seen {
         Sight::First
     }
 
+    /// How many words more it takes to note that one.
+    pub(super) fn growth(&self, number: usize) -> usize {
+        (number / 64).saturating_sub(self.rest.len())
+    }
+
     pub(super) fn add(&mut self, number: usize) -> Sight {
         self.next = number + 1;
         let bit = 1 << (number % 64);

@@ -5,7 +5,7 @@ use json_reader::{Container, Event, Input, Scalar, Sink, Text};
 use super::frame::{Frame, Inside, Members, Seen};
 use super::replay::Ended;
 use super::{DEEPEST_LEVEL, Halted, Pass, Stopped, Validation, kinds_of};
-use crate::schema::tree::{Approach, ArrayRules, Kinds, Node, NodeId, Tree};
+use crate::schema::tree::{ArrayRules, Kinds, Node, NodeId, Tree};
 
 /// Judges what the reader tells.
 pub(super) struct Judge<'j, 't> {
@@ -72,20 +72,14 @@ impl<'t> Judge<'_, 't> {
         start: usize,
     ) -> Result<(), Halted> {
         let mut id = self.state.next;
-        let node = loop {
-            let Some(node) = self.node(id) else {
-                let frames = self.state.frames.len();
-                return self.state.unreadable(input, frames, "a schema");
-            };
-            // The one alternative that a value of these kinds can fit, where the node is nothing
-            // but alternatives.
-            match &node.approach {
-                Approach::Choose(choices) => match choices.of(kinds) {
-                    Some(choice) => id = choice,
-                    None => break node,
-                },
-                Approach::Own => break node,
-            }
+        let mut node = self.node(id);
+        if let Some(choice) = node.and_then(|node| node.only_choice(kinds)) {
+            id = choice;
+            node = self.node(id);
+        }
+        let Some(node) = node else {
+            let frames = self.state.frames.len();
+            return self.state.unreadable(input, frames, "a schema");
         };
         if node.free.holds(kinds) {
             self.state.scalar = None;

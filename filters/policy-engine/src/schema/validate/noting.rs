@@ -57,10 +57,12 @@ impl Validation {
         Err(Halted)
     }
 
-    /// Takes bytes that are looked at again out of the budget of a value that ends before `end`.
+    /// Takes bytes that are looked at again, or what takes as long, out of the budget of a value
+    /// that ends before `end`.
     ///
     /// The budget grows with the bytes before that place, so that it is the same however they are
-    /// cut, and whatever follows.
+    /// cut, and whatever follows; inside of a value that is looked at again, with all before the
+    /// end of that, which have been read.
     pub(super) fn charge(
         &mut self,
         input: Input<'_>,
@@ -68,6 +70,8 @@ impl Validation {
         bytes: usize,
     ) -> Result<(), Halted> {
         self.looked_again = self.looked_again.saturating_add(bytes);
+        let outermost = self.replays.first();
+        let end = outermost.map_or(end, |outermost| outermost.end().max(end));
         let read = end.saturating_sub(self.start.unwrap_or(end));
         if self.looked_again <= read.saturating_mul(REPLAYS).saturating_add(FREE_BYTES) {
             return Ok(());
@@ -77,5 +81,18 @@ impl Validation {
             self.frames.len(),
             "a value that takes fewer alternatives to check",
         )
+    }
+
+    /// Takes comparisons out of the budget, each as one byte, where bytes are looked at again: the
+    /// first time it is their number that bounds them.
+    pub(super) fn charge_again(
+        &mut self,
+        input: Input<'_>,
+        comparisons: usize,
+    ) -> Result<(), Halted> {
+        match self.pass {
+            Pass::First => Ok(()),
+            Pass::Again | Pass::Trial => self.charge(input, 0, comparisons),
+        }
     }
 }

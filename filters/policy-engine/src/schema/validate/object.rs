@@ -58,8 +58,16 @@ impl<'t> Judge<'_, 't> {
             return Ok(());
         };
         let name = members.name(input);
-        let Some(number) = rules.find(&name, members.seen.next) else {
+        let found = rules.find(&name, members.seen.next);
+        // Eight words are cleared in the time of a comparison.
+        let growth = found.map_or(0, |number| members.seen.growth(number).div_ceil(8));
+        count(growth);
+        state.charge_again(input, rules.comparisons() + growth)?;
+        let Some(number) = found else {
             return self.unlisted_member(input, rules);
+        };
+        let Some(members) = state.innermost_object() else {
+            return Ok(());
         };
         if members.seen.add(number) == Sight::Again {
             return state.twice(input, &name);
@@ -78,6 +86,9 @@ impl<'t> Judge<'_, 't> {
     #[inline(never)]
     fn unlisted_member(&mut self, input: Input<'_>, rules: &'t ObjectRules) -> Result<(), Halted> {
         let state = &mut *self.state;
+        let spellings = &self.tree.spellings;
+        let comparisons = rules.loose_comparisons() + spellings.comparisons();
+        state.charge_again(input, comparisons)?;
         let Some(Frame {
             inside: Inside::Object(members),
             ..
@@ -88,7 +99,8 @@ impl<'t> Judge<'_, 't> {
         let name = members.name(input);
         // Unless the schema names this property itself, beside one that differs in case alone. What
         // is found ends the check: many properties are looked through once.
-        if !self.tree.spellings.contains(&name)
+        if !rules.properties.is_empty()
+            && !spellings.contains(&name)
             && let Some(property) = rules.find_loosely(&name)
         {
             return state.misspelt(input, &name, &property.name);

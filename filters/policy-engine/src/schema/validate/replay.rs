@@ -5,7 +5,7 @@
 use json_reader::{Input, Resume, Scanner};
 use step_count::count;
 
-use super::{CheckProgress, Halted, Pass, Stopped, Validation};
+use super::{CheckProgress, Halted, LOOK, Pass, Stopped, Validation};
 use crate::schema::tree::{Group, Kinds, More, NodeId, Tree, Wanted};
 
 /// A value that has been read to its end.
@@ -53,6 +53,13 @@ struct Tried {
     fitting: usize,
     possible: usize,
     likely: Option<NodeId>,
+}
+
+impl Replay {
+    /// Offset behind the value's last byte.
+    pub(super) fn end(&self) -> usize {
+        self.value.end
+    }
 }
 
 impl Tried {
@@ -293,7 +300,8 @@ impl Validation {
         value: Ended,
         input: Input<'_>,
     ) -> Result<Next, Halted> {
-        self.charge(input, value.end, value.end - value.start)?;
+        count(LOOK);
+        self.charge(input, value.end, LOOK + value.end - value.start)?;
         self.pass = pass;
         self.next = node;
         self.outside = self.frames.len();

@@ -5,7 +5,7 @@ use step_count::count;
 
 use super::judge::Judge;
 use super::replay::Ended;
-use super::{Halted, Validation};
+use super::{Halted, LOOK, Validation};
 use crate::schema::decimal::Decimal;
 use crate::schema::json::{Json, integer};
 use crate::schema::tree::{Choices, Kinds, Node, NodeId, NumberRules};
@@ -67,6 +67,7 @@ impl Judge<'_, '_> {
     }
 
     /// Checks that a value is one of these.
+    #[inline(never)]
     pub(super) fn choose(
         &mut self,
         input: Input<'_>,
@@ -136,7 +137,14 @@ impl Validation {
             ScalarKind::Digits => integer(text),
             _ => None,
         };
-        let value = small.map_or_else(|| Value::Decimal(Decimal::new(text)), Value::Integer);
+        let value = match small {
+            Some(small) => Value::Integer(small),
+            None => {
+                count(LOOK);
+                self.charge_again(input, LOOK)?;
+                Value::Decimal(Decimal::new(text))
+            }
+        };
         if !node.kinds.meets(value.kind()) {
             self.misfit(input, scalar.start, scalar.end, || node.kinds.describe())
         } else if let Some(rules) = node.number.as_deref() {
@@ -154,9 +162,13 @@ impl Validation {
         scalar: Scalar,
     ) -> Result<(), Halted> {
         let (start, end) = (scalar.start, scalar.end);
+        let looks = rules.bounds.len() + usize::from(rules.multiple_of.is_some());
+        // A division takes several times as long as a comparison.
+        let divisions = rules.multiple_of.iter().len() * 3;
+        count(LOOK * (looks + divisions));
+        self.charge_again(input, LOOK * (looks + divisions))?;
         if matches!(value, Value::Decimal(_)) {
             // Each rule looks at all digits again.
-            let looks = rules.bounds.len() + usize::from(rules.multiple_of.is_some());
             self.charge(input, end, (end - start).saturating_mul(looks))?;
             count((end - start).saturating_mul(looks));
         }
@@ -211,11 +223,13 @@ impl Validation {
                 if escaped {
                     self.charge(input, end, text.len())?;
                 }
+                self.charge_again(input, choices.comparisons())?;
                 Ok(choices.has_string(&decoded(text, escaped)))
             }
             [b'{' | b'[', ..] => {
                 for choice in &choices.nested {
-                    self.charge(input, end, value.len())?;
+                    count(LOOK);
+                    self.charge(input, end, LOOK + value.len())?;
                     if choice.is_written(value) {
                         return Ok(true);
                     }
@@ -225,6 +239,8 @@ impl Validation {
             [b't' | b'f' | b'n', ..] => Ok(choices.has_literal(value)),
             _ => {
                 self.charge(input, end, value.len())?;
+                // It is brought into the form that is compared.
+                self.charge_again(input, 2 * LOOK + choices.comparisons())?;
                 Ok(choices.has_number(value))
             }
         }
