@@ -15,7 +15,7 @@ use super::Gateway;
 use super::acceptance::Marks;
 use super::desired::{Desired, remade};
 use super::gates::GateKeeper;
-use super::losses::Losses;
+use super::losses::{BACK_WITHIN, Losses};
 use super::state::Stage;
 use super::waves::Waves;
 use crate::aside;
@@ -57,7 +57,9 @@ pub struct RolloutActor {
     losses: (Option<(u64, usize)>, Losses),
     /// When this process took these waves over from an earlier one, where it did.
     resumed_at: Option<Instant>,
-    /// When a wave is tried again that the store did not take.
+    /// Until when the Envoys of an earlier process have time to come back, where there was one.
+    back_by: Option<Instant>,
+    /// When a wave is tried again that could not begin.
     next_try: Option<Instant>,
     /// The accepted generation to go back to, while the one in hand is being judged.
     way_back: Option<WayBack>,
@@ -105,6 +107,8 @@ impl RolloutActor {
             gates.resume(waves.reached(), &usual.unwrap_or_default());
         }
         let now = gateway.publisher.clock().now();
+        // What was accepted has been accepted by Envoys.
+        let back_by = gateway.read().accepted.as_ref().map(|_| now + BACK_WITHIN);
         let actor = Self {
             standings: gateway.publisher.standings(),
             began: now,
@@ -115,6 +119,7 @@ impl RolloutActor {
             gates,
             losses: Default::default(),
             resumed_at: (!is_new).then_some(now),
+            back_by,
             next_try: None,
             way_back,
             unaccepted: Vec::new(),

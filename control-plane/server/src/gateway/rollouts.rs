@@ -80,7 +80,8 @@ impl RolloutWave {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RolloutState {
-    /// No Envoy is connected that the wave in hand could reach.
+    /// No Envoy is connected that the wave in hand could reach, or some may still come back to a
+    /// control plane that has just started.
     WaitingForEnvoys,
     /// The wave in hand has not been acknowledged by all its Envoys.
     RollingOut,

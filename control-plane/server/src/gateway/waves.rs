@@ -119,6 +119,11 @@ impl Waves {
         self.has_begun
     }
 
+    /// Whether everyone is to have the generation: the last wave has begun.
+    pub(super) fn reaches_everyone(&self) -> bool {
+        self.is_last() && self.has_begun
+    }
+
     /// Whether the Envoys of the wave in hand have all acknowledged.
     pub(super) fn has_passed(&self) -> bool {
         self.passed_at.is_some()
@@ -263,6 +268,8 @@ impl Waves {
         match judgement.verdict {
             Verdict::Waiting { until } => return Next::Wait { until: Some(until) },
             Verdict::NoEnvoys if self.is_last() => return Next::Pending,
+            // Nobody is left to acknowledge it, and an operator does not wait for those.
+            Verdict::NoEnvoys if self.is_promoted && is_complete => return Next::Advance,
             Verdict::NoEnvoys | Verdict::Rejected => return Next::Wait { until: None },
             Verdict::Unanswered if self.is_last() => return Next::Pending,
             Verdict::Unanswered => return Next::GoBack,

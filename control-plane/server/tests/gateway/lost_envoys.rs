@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::changes::{connected, node};
+use crate::changes::node;
 use crate::fake_envoy::FakeEnvoy;
 use crate::harness::{folder, until};
 use crate::rollouts::version;
@@ -18,7 +18,7 @@ use crate::waves::{Fleet, SOAK};
 const TWO_FIRST: &str = "rollout: {waves: [2, 100%], soak: 10m, ack_deadline: 5s}\n";
 /// For how long an Envoy must have run a change before its end is another matter, and within which
 /// it is to be back.
-const MINUTE: Duration = Duration::from_secs(60);
+pub const MINUTE: Duration = Duration::from_secs(60);
 
 impl Fleet {
     /// A change that the Envoys of its first wave run: these, and the one that waits for it.
@@ -35,12 +35,18 @@ impl Fleet {
         (fleet, first, other.unwrap())
     }
 
-    /// Connects further Envoys that run what everyone does.
-    async fn connect_more(&mut self, names: &[&'static str]) {
+    /// Connects further Envoys, which run then what they are to have.
+    pub async fn connect_more(&mut self, names: &[&'static str]) {
         for name in names.iter().copied() {
-            let envoy = connected(&self.control_plane, name).await;
+            let envoy = FakeEnvoy::connect(self.control_plane.xds, name).await;
             self.envoys.insert(name, envoy);
-            until(|| self.runs_what_it_is_to_have(name)).await;
+            until(|| async {
+                let node = node(&self.control_plane, name).await.unwrap_or_default();
+                let generation = &node["generation"];
+                generation["in_force"].is_string()
+                    && generation["in_force"] == generation["desired"]
+            })
+            .await;
         }
     }
 
@@ -342,6 +348,21 @@ async fn it_waits_in_no_later_wave_for_an_envoy_that_an_operator_did_not_wait_fo
     fleet.clock.advance(SECONDS(1));
     // Nobody is left for the last wave, and nobody is missed.
     fleet.until("accepted", 3).await;
+}
+
+#[tokio::test]
+async fn it_goes_on_without_a_wave_whose_envoys_are_all_gone_when_an_operator_promotes_it() {
+    let folder = folder();
+    let (mut fleet, first, other) = Fleet::with_two_first(folder.path()).await;
+    for leaving in first {
+        fleet.lose(leaving).await;
+    }
+    fleet.clock.advance(SECONDS(30));
+    fleet.check_stays("soaking", 1).await;
+    let promoted = fleet.want("promote").await;
+    assert_eq!(promoted.json["wave"], json!(2), "{}", promoted.text);
+    fleet.until("soaking", 2).await;
+    assert_eq!(fleet.members(1).await, [other.to_owned()].into());
 }
 
 #[tokio::test]

@@ -39,6 +39,7 @@ mod rejected_secrets;
 mod repeated_credentials;
 mod resources;
 mod restarts;
+mod resumed_waves;
 mod revisions;
 mod rollouts;
 mod secrets;

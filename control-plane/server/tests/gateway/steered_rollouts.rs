@@ -3,10 +3,10 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::changes::{connected, node};
+use crate::changes::connected;
 use crate::harness::{Answer, ControlPlane, folder, until};
 use crate::rollouts::{DENY, PATIENT, until_accepted, version};
-use crate::waiting_changes::{SECONDS, SHADOW};
+use crate::waiting_changes::SHADOW;
 use crate::waves::{Fleet, SOAK, WAVES};
 
 impl Fleet {
@@ -101,40 +101,6 @@ async fn it_ends_a_soak_when_an_operator_promotes_it() {
         let late = fleet.want(verb).await;
         assert_eq!(late.status, StatusCode::CONFLICT, "{verb}: {}", late.text);
     }
-}
-
-#[tokio::test]
-async fn it_ends_the_wave_that_an_operator_promoted_and_no_other_after_restarts() {
-    let folder = folder();
-    let fleet = Fleet::start(folder.path(), WAVES).await;
-    for envoy in fleet.envoys.values() {
-        envoy.pause();
-    }
-    let body = format!("{WAVES}{SHADOW}");
-    tokio::select! {
-        answer = fleet.put(&body) => panic!("nobody has acknowledged it: {}", answer.text),
-        () = async {
-            fleet.until("rolling_out", 1).await;
-            let promoted = fleet.want("promote").await;
-            assert_eq!(promoted.status, StatusCode::OK, "{}", promoted.text);
-            assert_eq!(promoted.json["wave"], 1, "{}", promoted.text);
-        } => {}
-    }
-    let fleet = fleet.start_again(folder.path()).await;
-    // The next wave is chosen among all that come back within a minute.
-    fleet.until("soaking", 1).await;
-    fleet.clock.advance(SECONDS(59));
-    fleet.check_stays("soaking", 1).await;
-    for name in fleet.envoys.keys() {
-        until(|| async { node(&fleet.control_plane, name).await.is_some() }).await;
-    }
-    fleet.clock.advance(SECONDS(1));
-    fleet.until("soaking", 2).await;
-    assert_eq!(fleet.members(1).await.len(), 2);
-    let fleet = fleet.start_again(folder.path()).await;
-    fleet.until("soaking", 2).await;
-    fleet.clock.advance(SECONDS(60));
-    fleet.check_stays("soaking", 2).await;
 }
 
 #[tokio::test]

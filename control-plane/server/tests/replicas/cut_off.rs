@@ -61,6 +61,8 @@ async fn it_hands_out_nothing_new_once_its_lease_has_ended_and_its_envoys_move()
     let (status, report) = second.set_timeout(9).await;
     assert_eq!(status, StatusCode::OK, "{report}");
     until(async || {
+        // They are all back.
+        second.wait_for_no_more_envoys().await?;
         let (_, version) = second.get("/api/v1/version").await?;
         let is_over = version["accepted_generation"] == version["generation"]
             && version["revision"] == report["revision"];

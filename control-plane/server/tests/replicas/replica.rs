@@ -167,6 +167,17 @@ impl Replica {
         answer.await.expect("it answers")
     }
 
+    /// Has the newest rollout not wait for Envoys that may still come back.
+    pub async fn wait_for_no_more_envoys(&self) -> Option<()> {
+        let (_, listed) = self.get("/api/v1/rollouts").await?;
+        let newest = &listed["rollouts"][0];
+        if newest["state"] == "waiting_for_envoys" {
+            let path = format!("/api/v1/rollouts/{}/promote", newest["id"].as_str()?);
+            self.ask(Method::POST, &path, None).await?;
+        }
+        Some(())
+    }
+
     /// Waits until it leads.
     pub async fn until_it_leads(&self) -> Value {
         until(async || {

@@ -134,7 +134,8 @@ impl RolloutActor {
             "{reason}"
         );
         self.store(Fact::WayBack(&entry)).await;
-        let asked = self.waves.as_ref().filter(|waves| !waves.is_last());
+        let waves = self.waves.as_ref();
+        let asked = waves.filter(|waves| !waves.reaches_everyone());
         let asked = asked.map(|waves| waves.reached().cloned().collect());
         self.gateway.write().rejection = Some(Rejection {
             revision: rejected.revision,

@@ -23,7 +23,7 @@ impl RolloutActor {
         };
         let in_a_wave = match (&self.waves, &self.way_back) {
             (Some(waves), Some(way_back))
-                if matches!(stage, Stage::Open | Stage::Kept) && !waves.is_last() =>
+                if matches!(stage, Stage::Open | Stage::Kept) && !waves.reaches_everyone() =>
             {
                 Some((waves, way_back))
             }
@@ -70,7 +70,7 @@ impl RolloutActor {
         }
     }
 
-    /// The newcomers in a wave before the last one: whoever has the generation in hand, or belongs
+    /// The newcomers before the last wave begins: whoever has the generation in hand, or belongs
     /// to a group whose wave is over, gets that; the others get the accepted one, unless they may
     /// run a stricter one.
     fn newcomers_of_a_wave(&self, current: &Built, waves: &Waves, way_back: &WayBack) -> Newcomers {
@@ -87,7 +87,7 @@ impl RolloutActor {
         }
     }
 
-    /// The assignments in a wave before the last one. Envoys that run neither the generation in
+    /// The assignments before the last wave begins. Envoys that run neither the generation in
     /// hand nor the accepted one keep what they have: going back might allow more.
     fn table(
         &self,

@@ -8,7 +8,7 @@ use xds::NodeId;
 
 use super::super::acceptance::{EnvoyVerdict, Judgement, Outcome, Verdict};
 use super::super::gates::{GateVerdict, GatedWave};
-use super::super::losses::{BACK_WITHIN, Losses, Members, losses};
+use super::super::losses::{Losses, Members, losses};
 use super::super::waves::{Choice, Next};
 use super::RolloutActor;
 use super::cause::Cause;
@@ -23,6 +23,10 @@ const BETWEEN_GATE_LOOKS: Duration = Duration::from_secs(1);
 /// after by people, and one that blinked is back.
 const BEFORE_NEXT_TRY: Duration = Duration::from_secs(1);
 
+/// Why a wave does not begin soon after a start.
+const SOON_AFTER_A_START: &str = "Envoys have a minute to come back since the control plane was \
+    started; the wave is chosen among them then, or at once if you promote it";
+
 /// The obstacle to the end of a wave besides its acknowledgements and its soak.
 enum Hindrance {
     None,
@@ -34,9 +38,15 @@ enum Hindrance {
 
 impl RolloutActor {
     /// Begins the wave in hand, if it has not begun and an Envoy is there for it. A wave that
-    /// reaches nobody new is passed over.
+    /// reaches nobody new is passed over. Soon after a start not all Envoys may be back yet, and a
+    /// share of some is not that of the fleet.
     pub(super) async fn begin_wave(&mut self, current: &Built) {
         while let Some(waves) = self.waves.as_mut().filter(|waves| !waves.has_begun()) {
+            let now = self.gateway.publisher.clock().now();
+            let back_by = self.back_by.filter(|back_by| now < *back_by);
+            if back_by.is_some() && !waves.is_promoted() {
+                return self.wait_to_begin(SOON_AFTER_A_START.to_owned(), back_by);
+            }
             let envoys = self.gateway.publisher.summaries();
             let choice = waves.choose(
                 &current.document.rollout,
@@ -48,9 +58,7 @@ impl RolloutActor {
                 Choice::Nobody if waves.is_promoted() => waves.advance(),
                 Choice::Nobody => {
                     let words = waves.missing();
-                    self.show();
-                    self.tell_gate(words);
-                    return self.hand_out(false);
+                    return self.wait_to_begin(words, None);
                 }
                 Choice::These(nodes) if nodes.is_empty() && !waves.is_last() => waves.advance(),
                 Choice::These(nodes) => {
@@ -80,6 +88,14 @@ impl RolloutActor {
                 }
             }
         }
+    }
+
+    /// Leaves the wave in hand to begin when an Envoy comes, or at that time, and shows why.
+    fn wait_to_begin(&mut self, words: String, until: Option<Instant>) {
+        self.show();
+        self.tell_gate(words);
+        self.next_try = until;
+        self.hand_out(false);
     }
 
     /// Gives the wave in hand to nobody for now, because the store does not know of it.
@@ -140,14 +156,6 @@ impl RolloutActor {
                 return Some(Look::told(judgement, Outcome::Rejected, None, false));
             }
         };
-        if is_promoted && next == Next::Advance {
-            // Of the Envoys of an earlier process not all may be back yet, and a share of some is
-            // not that of the fleet. A wave that is watched takes its time anyway.
-            let back_by = self.resumed_at.map(|at| at + BACK_WITHIN);
-            if let Some(until) = back_by.filter(|back_by| now < *back_by) {
-                next = Next::Watch { until: Some(until) };
-            }
-        }
         self.tell_gate(waits_for);
         let next_gate_look = self.gates.as_ref().map(|_| now + BETWEEN_GATE_LOOKS);
         let next_look = sooner(next_gate_look, losses.until);
@@ -199,7 +207,11 @@ impl RolloutActor {
             Next::Pending => {
                 self.offer(judgement.has_judge());
                 let outcome = judgement.outcome();
-                Some(Look::told(judgement, outcome, None, false))
+                // A later change does not take the place of one whose Envoys may be on their way.
+                let back_by = self.resumed_at.and(self.back_by);
+                let back_by = back_by.filter(|back_by| now < *back_by);
+                let holds = back_by.is_some();
+                Some(Look::told(judgement, outcome, back_by, holds))
             }
         }
     }

@@ -287,6 +287,22 @@ fn it_goes_on_by_the_word_of_an_operator_alone_while_it_is_paused() {
 }
 
 #[test]
+fn it_passes_over_a_promoted_wave_whose_envoys_are_all_gone_and_not_the_last_one() {
+    let now = Instant::now();
+    let nobody = judgement(Verdict::NoEnvoys, &[]);
+    let mut waves = waves("{waves: [1, 100%]}");
+    waves.begin([NodeId::new("a")].into());
+    waves.promote();
+    let wait = Next::Wait { until: None };
+    assert_eq!(waves.next(&nobody, false, now), wait);
+    assert_eq!(waves.next(&nobody, true, now), Next::Advance);
+    waves.advance();
+    waves.begin([NodeId::new("b")].into());
+    waves.promote();
+    assert_eq!(waves.next(&nobody, true, now), Next::Pending);
+}
+
+#[test]
 fn it_goes_on_after_a_restart_with_the_envoys_that_it_had_and_watches_anew() {
     let nodes = |ids: &[&str]| {
         ids.iter()
