@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use key_folding::read_loosely;
 
-use super::header_parameters::HeaderParameter;
+use super::header_parameters::{HeaderParameter, in_order};
 use super::json::Json;
 use super::texts::{NumberedTexts, SortedTexts};
 use super::tree::{Kinds, Node, NodeId, Tree};
@@ -56,7 +56,7 @@ pub(super) fn compile(text: &str) -> Compiled {
         };
     }
     step_count::count(text.len());
-    match Json::parse(text) {
+    match Json::parse_schema(text) {
         Ok(document) => filled(&document, text.len(), None).finish(),
         Err(bad) => refused(format!("not a JSON document: {bad}")),
     }
@@ -295,6 +295,7 @@ impl<'a> Compiler<'a> {
             let reason = reason.to_owned();
             self.errors.push(CompileError { path, reason });
         }
+        self.header_parameters.sort_unstable_by(in_order);
         let faults = CompileErrors::check(self.errors).err();
         let parts = match faults {
             None => self.parts,

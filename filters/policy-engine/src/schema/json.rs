@@ -1,17 +1,15 @@
 //! A schema as a tree of JSON, with its numbers as they are written. Instances never become one.
 
-use std::collections::BTreeSet;
+mod builder;
+mod comparison;
 
-use json_reader::{
-    Container, Event, Fault, Halt, Input, Misplaced, Scalar, ScalarKind, Scanner, Sink, Text,
-    decoded,
-};
-
-use step_count::count;
+use json_reader::{Fault, Halt, Input, Misplaced, Scalar, ScalarKind, Scanner, Text, decoded};
 
 use super::MAX_DEPTH;
 use super::decimal::Decimal;
 use super::texts::NumberedTexts;
+use builder::{Builder, Part};
+use comparison::Comparison;
 
 /// How deep a schema may be nested.
 const DEEPEST: usize = 100;
@@ -40,10 +38,15 @@ pub(crate) enum BadJson {
 }
 
 impl Json {
-    pub(crate) fn parse(text: &str) -> Result<Self, BadJson> {
+    /// The schema that a text is; what no compiler asks for is left out of it.
+    pub(crate) fn parse_schema(text: &str) -> Result<Self, BadJson> {
+        Self::parse(text, Part::Schema)
+    }
+
+    fn parse(text: &str, read: Part) -> Result<Self, BadJson> {
         let input = Input::new(text.as_bytes(), 0);
         let mut scanner = Scanner::new(DEEPEST);
-        let mut builder = Builder::default();
+        let mut builder = Builder::new(read);
         let read = scanner.read_to_end(input, &mut builder);
         match (read, scanner.fault(), builder.whole) {
             (Ok(()), _, Some(whole)) => Ok(whole),
@@ -105,10 +108,7 @@ impl Json {
     pub(crate) fn is_written(&self, value: &[u8]) -> bool {
         let input = Input::new(value, 0);
         let mut scanner = Scanner::new(MAX_DEPTH as usize);
-        let mut comparison = Comparison {
-            next: Some(self),
-            open: Vec::new(),
-        };
+        let mut comparison = Comparison::with(self);
         scanner.read_to_end(input, &mut comparison).is_ok()
     }
 
@@ -150,140 +150,6 @@ fn string(input: Input<'_>, text: Text) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Makes a tree of what it is told.
-#[derive(Default)]
-struct Builder {
-    open: Vec<Open>,
-    whole: Option<Json>,
-    /// Offset of the key that comes twice in its object.
-    twice: usize,
-}
-
-/// An array or object whose end has not come.
-enum Open {
-    Array(Vec<Json>),
-    Object {
-        members: Vec<(String, Json)>,
-        names: BTreeSet<String>,
-        key: String,
-    },
-}
-
-impl Builder {
-    fn add(&mut self, value: Json) -> Event {
-        match self.open.last_mut() {
-            None => self.whole = Some(value),
-            Some(Open::Array(items)) => items.push(value),
-            Some(Open::Object { members, key, .. }) => members.push((std::mem::take(key), value)),
-        }
-        Event::ReadOn
-    }
-}
-
-impl Sink for Builder {
-    fn key(&mut self, input: Input<'_>, text: Text, _: usize) -> Event {
-        if let Some(Open::Object { names, key, .. }) = self.open.last_mut() {
-            *key = string(input, text);
-            if !names.insert(key.clone()) {
-                self.twice = text.start.saturating_sub(1);
-                return Event::Stop;
-            }
-        }
-        Event::ReadOn
-    }
-
-    fn begin(&mut self, _: Input<'_>, first: u8, _: usize, _: usize) -> Event {
-        match first {
-            b'[' => self.open.push(Open::Array(Vec::new())),
-            b'{' => self.open.push(Open::Object {
-                members: Vec::new(),
-                names: BTreeSet::new(),
-                key: String::new(),
-            }),
-            _ => {}
-        }
-        Event::ReadOn
-    }
-
-    fn scalar(&mut self, input: Input<'_>, scalar: Scalar, _: usize) -> Event {
-        self.add(Json::of_scalar(input, scalar))
-    }
-
-    fn close(&mut self, _: Input<'_>, _: Container, _: usize, _: usize) -> Event {
-        match self.open.pop() {
-            Some(Open::Array(items)) => self.add(Json::Array(items)),
-            Some(Open::Object { members, .. }) => self.add(Json::Object(members)),
-            None => Event::ReadOn,
-        }
-    }
-}
-
-/// Compares what it is told with a value, up to the first difference.
-struct Comparison<'j> {
-    /// The value that must come next; none where none may come.
-    next: Option<&'j Json>,
-    open: Vec<Compared<'j>>,
-}
-
-/// An array or object that is being compared.
-enum Compared<'j> {
-    Items(std::slice::Iter<'j, Json>),
-    /// No key comes twice, so as many known keys as are expected are all of them.
-    Members {
-        expected: &'j [(String, Json)],
-        found: usize,
-    },
-}
-
-fn goes_on(is_same: bool) -> Event {
-    if is_same { Event::ReadOn } else { Event::Stop }
-}
-
-impl Sink for Comparison<'_> {
-    fn key(&mut self, input: Input<'_>, key: Text, _: usize) -> Event {
-        let Some(Compared::Members { expected, found }) = self.open.last_mut() else {
-            return Event::Stop;
-        };
-        let name = decoded(input.slice(key.start, key.end), key.escaped);
-        let place = expected.binary_search_by(|(known, _)| {
-            count(1 + name.len().min(known.len()));
-            known.as_bytes().cmp(&name)
-        });
-        *found += 1;
-        let member = place.ok().and_then(|place| expected.get(place));
-        self.next = member.map(|(_, value)| value);
-        goes_on(self.next.is_some())
-    }
-
-    fn begin(&mut self, _: Input<'_>, first: u8, _: usize, _: usize) -> Event {
-        if let Some(Compared::Items(items)) = self.open.last_mut() {
-            self.next = items.next();
-        }
-        match (first, self.next) {
-            (b'[', Some(Json::Array(items))) => self.open.push(Compared::Items(items.iter())),
-            (b'{', Some(Json::Object(members))) => self.open.push(Compared::Members {
-                expected: members,
-                found: 0,
-            }),
-            (b'[' | b'{', _) | (_, None) => return Event::Stop,
-            _ => {}
-        }
-        Event::ReadOn
-    }
-
-    fn scalar(&mut self, input: Input<'_>, scalar: Scalar, _: usize) -> Event {
-        goes_on(self.next.is_some_and(|next| next.is_scalar(input, scalar)))
-    }
-
-    fn close(&mut self, _: Input<'_>, _: Container, _: usize, _: usize) -> Event {
-        goes_on(match self.open.pop() {
-            Some(Compared::Items(mut items)) => items.next().is_none(),
-            Some(Compared::Members { expected, found }) => expected.len() == found,
-            None => false,
-        })
-    }
-}
-
 /// The integer of so few digits that it surely fits.
 pub(crate) fn integer(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text.strip_prefix(b"-") {
@@ -305,10 +171,8 @@ mod tests {
 
     #[test]
     fn it_reads_json() {
-        let json = Json::parse(
-            r#" {"a": [1, 2.50, "\u0041é"], "b": {"c": null}, "d": [true, false, [], {}]} "#,
-        )
-        .unwrap();
+        let text = r#" {"a": [1, 2.50, "\u0041é"], "b": {"c": null}, "d": [true, false, [], {}]} "#;
+        let json = Json::parse(text, Part::Whole).unwrap();
         assert_eq!(
             json.get("b"),
             Some(&Json::Object(vec![("c".into(), Json::Null)]))
@@ -340,15 +204,39 @@ mod tests {
             "{\"a\":1,\"a\":2}",
             "{\"a\":1,\"\\u0061\":2}",
         ] {
-            assert!(Json::parse(text).is_err(), "{text}");
+            assert!(Json::parse_schema(text).is_err(), "{text}");
         }
-        assert_eq!(Json::parse(&"[".repeat(10_000)), Err(BadJson::TooDeep));
+        let deep = "[".repeat(10_000);
+        assert_eq!(Json::parse_schema(&deep), Err(BadJson::TooDeep));
+    }
+
+    #[test]
+    fn it_keeps_of_a_schema_what_a_compiler_asks_for() {
+        let check = |text: &str, expected: &str| {
+            let read = Json::parse_schema(text).unwrap();
+            assert_eq!(read, Json::parse(expected, Part::Whole).unwrap(), "{text}");
+        };
+        check(
+            r#"{"default":[[1]],"examples":[{"a":1}],"x-a":{"b":{}},"title":"a","wrong":[[1]]}"#,
+            r#"{"default":[],"examples":[],"x-a":{},"title":"a","wrong":[]}"#,
+        );
+        let named = r#"{"properties":{"default":{"const":[{"default":[1]}]},"enum":{"enum":[[2]]},
+            "const":{"type":["null"]},"$defs":{"required":["a"]}},"$defs":{"examples":{"items":
+            {"allOf":[{"additionalProperties":{"anyOf":[{"oneOf":[{"maximum":1}]}]}}]}}}}"#;
+        check(named, named);
+        check(
+            r#"{"items":{"$defs":{"a":{"type":"null"}},"items":[{"type":"null"}]},"minimum":[{}]}"#,
+            r#"{"items":{"$defs":{},"items":[]},"minimum":[]}"#,
+        );
+        check("[[1]]", "[]");
+        let twice = Json::parse_schema(r#"{"default":{"a":1,"a":2}}"#);
+        assert!(matches!(twice, Err(BadJson::DuplicateKey(_))));
     }
 
     #[test]
     fn it_compares_values_however_they_are_written() {
         let check = |expected: &str, found: &str, equal: bool| {
-            let is_written = Json::parse(expected)
+            let is_written = Json::parse(expected, Part::Whole)
                 .unwrap()
                 .in_order()
                 .is_written(found.as_bytes());

@@ -65,10 +65,7 @@ pub(super) fn header_parameter(
                     ),
                 );
             } else {
-                // In the order of their paths, in which a call's arguments are searched.
-                let known = &mut compiler.header_parameters;
-                let place = known.partition_point(|known| known.path() < parameter.path());
-                known.insert(place, parameter);
+                compiler.header_parameters.push(parameter);
             }
         }
     }
