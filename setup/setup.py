@@ -21,6 +21,7 @@ import machine
 import parts
 import purposes
 from beside import Beside
+from build_room import lack_of_room, target
 from home import Home, Problem, disk_space, exclusive
 from installer import install_all, key
 from part import Part
@@ -30,7 +31,10 @@ from progress import Board
 def main() -> int:
     home = Home.from_environment()
     words, command = divided(sys.argv[1:])
-    wanted = what_serves(purposes.chosen(words))
+    chosen = purposes.chosen(words)
+    wanted = what_serves(chosen)
+    if lack := lack_of_room(chosen, target()):
+        print(f"set-up: {lack}", file=sys.stderr, flush=True)
     beside = Beside(command)
     try:
         problems = []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import build_room
 import home as home_module
 import installer
 import machine
@@ -313,3 +314,18 @@ def test_it_takes_a_nextest_of_the_machine_that_is_new_enough(
     parts.Nextest().install(home)
     assert parts.Nextest().present(home)
     assert (home.root / "bin/cargo-nextest").resolve() == program.resolve()
+
+
+def test_it_says_that_the_disk_cannot_take_what_will_be_built(tmp_path: Path) -> None:
+    needed = build_room.BUILD_MB["test"]
+    folder = tmp_path / "not yet" / "target"
+    lack = build_room.lack_of_room(("test",), folder, free_mb=needed - 1)
+    assert lack is not None
+    assert str(folder) in lack and str(needed) in lack and "CARGO_TARGET_DIR" in lack
+    assert build_room.lack_of_room(("test",), folder, free_mb=needed) is None
+    # What is there already takes no more room.
+    folder.mkdir(parents=True)
+    (folder / "built").write_bytes(bytes(2_000_000))
+    assert build_room.lack_of_room(("test",), folder, free_mb=needed - 2) is None
+    # The disk is asked, also where the folder is still to be made.
+    assert build_room.lack_of_room((), tmp_path / "none" / "yet") is None
