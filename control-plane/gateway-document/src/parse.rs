@@ -104,6 +104,10 @@ pub fn parse_value(text: &str, format: Format) -> Result<Value, ParseError> {
 /// More faults than an author fixes at once.
 const MOST_FAULTS: usize = 50;
 
+/// No further fault is told once the paths and reasons of those that are have so many bytes: keys
+/// may be as long as the text.
+const MOST_BYTES: usize = 1 << 16;
+
 /// So many bytes of text are looked through for the lines of faults behind the first, each of which
 /// is looked for from the beginning: a fraction of a second.
 const MOST_LOOKED_THROUGH: usize = 4 << 20;
@@ -134,7 +138,7 @@ fn read<S: Reader>(text: &str, format: Format, seed: &S) -> Result<S::Read, Pars
         Ok(value) => return Ok(value),
         Err(fault) => fault,
     };
-    let repeats = Repeats::new(MOST_FAULTS);
+    let repeats = Repeats::new(MOST_FAULTS, MOST_BYTES);
     let faults = match read_once(text, format, FirstOfEach(&repeats)) {
         Ok(tree) => {
             let repeats = repeats.into_vec();
@@ -165,11 +169,20 @@ fn all_faults<S: Reader>(tree: Value, first: Option<Fault>, seed: &S) -> Vec<Fau
                 ..fault
             });
         }
-        let goes_on =
-            faults.len() < MOST_FAULTS && pruning.remove(&at) && pruning.may_be_read_again();
+        let goes_on = faults.len() < MOST_FAULTS
+            && bytes_of(&faults) < MOST_BYTES
+            && pruning.remove(&at)
+            && pruning.may_be_read_again();
         next = goes_on.then(|| fault_of(pruning.tree(), seed)).flatten();
     }
     faults
+}
+
+/// The bytes that faults take where they are told.
+fn bytes_of(faults: &[Fault]) -> usize {
+    let each = faults.iter();
+    each.map(|fault| fault.path.len() + fault.reason.len())
+        .sum()
 }
 
 /// The fault at which a reader stops, if it does.
@@ -183,8 +196,7 @@ fn fault_of<S: Reader>(tree: &Value, seed: &S) -> Option<Fault> {
 /// A fault for each repeated key, and which of the keys of that name in its map it is, from 1.
 fn repeated_keys(repeats: Vec<Repeat>) -> Vec<(Fault, usize)> {
     let mut occurrences: BTreeMap<String, usize> = BTreeMap::new();
-    let faults = repeats.into_iter().map(|Repeat { map, key }| {
-        let path = map.at(&key).into_string();
+    let faults = repeats.into_iter().map(|Repeat { path, key }| {
         let occurrence = occurrences.entry(path.clone()).or_insert(1);
         *occurrence += 1;
         let reason = Repeated(&key).to_string();

@@ -75,26 +75,28 @@ impl<'de> Deserialize<'de> for UniqueValue {
     }
 }
 
-/// The repeated keys of a text, in its order.
+/// The repeated keys of a text, in its order, up to so many and up to the one whose path takes the
+/// bytes of all paths to a bound.
 #[derive(Debug)]
 pub(crate) struct Repeats {
-    /// How many are written down.
     most: usize,
+    most_bytes: usize,
     found: RefCell<Vec<Repeat>>,
 }
 
 /// A key that stands in its map already.
 #[derive(Debug)]
 pub(crate) struct Repeat {
-    /// The path of the map.
-    pub(crate) map: Pointer,
+    /// The path of the key.
+    pub(crate) path: String,
     pub(crate) key: String,
 }
 
 impl Repeats {
-    pub(crate) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize, most_bytes: usize) -> Self {
         Self {
             most,
+            most_bytes,
             found: RefCell::default(),
         }
     }
@@ -105,11 +107,10 @@ impl Repeats {
 
     fn add(&self, map: &Place<'_>, key: String) {
         let mut found = self.found.borrow_mut();
-        if found.len() < self.most {
-            found.push(Repeat {
-                map: map.pointer(),
-                key,
-            });
+        let bytes: usize = found.iter().map(|repeat| repeat.path.len()).sum();
+        if found.len() < self.most && bytes < self.most_bytes {
+            let path = map.pointer().at(&key).into_string();
+            found.push(Repeat { path, key });
         }
     }
 }

@@ -3,8 +3,8 @@
 
 use gateway_document::{ListenerName, Resolved, did_you_mean};
 use policy_engine::{
-    Arguments, Decision, EndpointId, Item, MessageForm, Naming, Policy, Principal, Refusal, ToolId,
-    Violation,
+    Arguments, Decision, EndpointId, Item, ItemKind, MessageForm, Naming, Policy, Principal,
+    Refusal, ToolId, Violation,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -272,7 +272,7 @@ impl DecisionExplained {
             });
         }
         if let Some(explanation) = policy.explain_item(&item) {
-            self.fields = fields(built, explanation);
+            self.fields = fields(built, item.kind(), explanation);
             self.decided_by = deciding(built, "allow", &explanation.allow.rule, Some("access"));
         }
         match policy.decide(item, &Principal::Anonymous, Arguments::NotRead) {
@@ -323,7 +323,7 @@ impl DecisionExplained {
         };
         self.server = Some(explanation.server.clone());
         self.tool = Some(explanation.tool.clone());
-        self.fields = fields(built, explanation);
+        self.fields = fields(built, ItemKind::Tool, explanation);
         self.decided_by = deciding(built, "allow", &explanation.allow.rule, Some("access"));
         let raw = arguments.map(RawValue::get);
         let given = match raw {

@@ -39,6 +39,12 @@ fn fold(key: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(folded)
 }
 
+/// Whether some reader leaves this letter out at the beginning and the end of a name.
+#[must_use]
+pub fn is_around(letter: char) -> bool {
+    letter.is_whitespace() || letter.is_control() || letter == BYTE_ORDER_MARK
+}
+
 /// The key or name as the loosest of readers sees it: white space and control characters around it
 /// are gone, it ends at the first NUL, its letters of ASCII are small, U+017F is `s` and U+212A is
 /// `k`.
@@ -47,8 +53,6 @@ pub fn read_loosely(name: &[u8]) -> Cow<'_, [u8]> {
     let Ok(text) = str::from_utf8(name) else {
         return fold(name);
     };
-    let is_around =
-        |letter: char| letter.is_whitespace() || letter.is_control() || letter == BYTE_ORDER_MARK;
     let text = text.trim_start_matches(is_around);
     let text = text.split_once('\0').map_or(text, |(before, _)| before);
     fold(text.trim_end_matches(is_around).as_bytes())

@@ -130,10 +130,13 @@ impl Refusal {
             Self::NotNormal { kind, name } => {
                 let how = match kind {
                     ItemKind::Resource => {
-                        "write its URI in normal form (RFC 3986 section 6.2.2), and encode what no \
-                         URI may hold"
+                        "write its URI in normal form (RFC 3986 section 6.2.2), without an encoded \
+                         slash and in at most 4096 bytes, and encode what no URI may hold"
                     }
-                    _ => "write it without control characters, and without spaces around it",
+                    _ => {
+                        "write it without control characters, without spaces around it, and in at \
+                         most 512 bytes"
+                    }
                 };
                 let kind = kind.word();
                 format!("the {kind} `{name}` could be taken for another one; {how}")

@@ -1,26 +1,109 @@
 //! How URIs are written, so that rules compare them as text.
 
-/// Whether a URI is written in the one way in which rules compare it: a scheme, and behind it what
-/// RFC 3986 section 2 allows, in the normal form of its section 6.2.2. A server may take other
-/// spellings for the same resource: letters of scheme and host of either case, a percent sign
-/// before what needs none, `.` and `..` between slashes.
-fn is_normal(uri: &str) -> bool {
-    let Some((scheme, rest)) = uri.split_once(':') else {
+use std::net::Ipv4Addr;
+
+/// Whether a URI is written in the one way in which rules compare it: the normal form of RFC 3986
+/// section 6.2.2, and of the further spellings that servers take for the same resource none. They
+/// take a percent sign before a slash for the slash, two slashes for one, a path behind
+/// `file://localhost` or `file:` for one behind `file://`, `https:host` for `https://host/`, and
+/// what is behind `#` for nothing (the URL standard's reader, RFC 8089, decoders of paths).
+pub(crate) fn is_normal(uri: &str) -> bool {
+    let Some(parts) = Parts::of(uri) else {
         return false;
     };
-    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_lowercase())
-        && scheme.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte)
-        });
-    let hierarchy = rest.split(['?', '#']).next().unwrap_or_default();
-    let (host, path) = match hierarchy.strip_prefix("//") {
-        Some(hierarchy) => hierarchy.split_at(hierarchy.find('/').unwrap_or(hierarchy.len())),
-        None => ("", hierarchy),
-    };
-    is_scheme
-        && are_characters(rest.as_bytes())
-        && !host.bytes().any(|byte| byte.is_ascii_uppercase())
-        && !path.split('/').any(|segment| matches!(segment, "." | ".."))
+    let decodes = |byte: &[u8]| [&b"%2F"[..], b"%5C"].contains(&byte);
+    let mut controls = uri.as_bytes().windows(3);
+    parts.are_normal()
+        && !uri.contains('#')
+        && parts.host.is_none_or(has_one_spelling)
+        && !parts.path.contains("//")
+        && !parts.path.as_bytes().windows(3).any(decodes)
+        && !controls.any(|byte| matches!(byte, [b'%', b'0' | b'1', _] | b"%7F"))
+        && match parts.scheme {
+            "file" => parts.host == Some("") && parts.path.starts_with('/') && !uri.contains('?'),
+            "http" | "ws" => parts.is_of_the_web(":80"),
+            "https" | "wss" => parts.is_of_the_web(":443"),
+            "ftp" => parts.is_of_the_web(":21"),
+            _ => true,
+        }
+}
+
+/// Whether nothing of what is between `//` and the path goes without saying: an empty user or
+/// password, an empty port, or zeros before one.
+fn has_one_spelling(host: &str) -> bool {
+    let (user, host) = host.rsplit_once('@').unwrap_or(("user", host));
+    let port = host.rsplit_once(':').map(|(_, port)| port);
+    !user.is_empty()
+        && !user.ends_with(':')
+        && port.is_none_or(|port| !port.starts_with('0'))
+        && !host.ends_with(':')
+}
+
+/// The parts of a URI (RFC 3986 section 3).
+struct Parts<'a> {
+    scheme: &'a str,
+    /// All behind the scheme.
+    rest: &'a str,
+    /// User, host and port between `//` and the path, if there is `//`.
+    host: Option<&'a str>,
+    path: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(uri: &'a str) -> Option<Self> {
+        let (scheme, rest) = uri.split_once(':')?;
+        let hierarchy = rest.split(['?', '#']).next().unwrap_or_default();
+        let (host, path) = match hierarchy.strip_prefix("//") {
+            Some(hierarchy) => {
+                let end = hierarchy.find('/').unwrap_or(hierarchy.len());
+                let (host, path) = hierarchy.split_at(end);
+                (Some(host), path)
+            }
+            None => (None, hierarchy),
+        };
+        Some(Self {
+            scheme,
+            rest,
+            host,
+            path,
+        })
+    }
+
+    /// Whether all parts are in the normal form of RFC 3986 section 6.2.2.
+    fn are_normal(&self) -> bool {
+        let scheme = self.scheme;
+        let is_scheme = scheme.starts_with(|first: char| first.is_ascii_lowercase())
+            && scheme.bytes().all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte)
+            });
+        // Some leave the parameters of a segment out before they look at it.
+        let mut segments = self.path.split('/');
+        let leads_elsewhere = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
+        is_scheme
+            && are_characters(self.rest.as_bytes())
+            && !self
+                .host
+                .is_some_and(|host| host.contains(|c: char| c.is_ascii_uppercase()))
+            && !segments.any(leads_elsewhere)
+    }
+
+    /// Whether a host and a path are there, and the host has the one spelling that the URL standard
+    /// gives it: no port that goes without saying, no user, no number but an IPv4 address.
+    fn is_of_the_web(&self, port: &str) -> bool {
+        let Some(host) = self.host else {
+            return false;
+        };
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let last = name.rsplit('.').next().unwrap_or_default();
+        let is_number = last.starts_with(|first: char| first.is_ascii_digit());
+        self.path.starts_with('/')
+            && !name.is_empty()
+            && !host.contains(['@', '%'])
+            && !host.ends_with('.')
+            && !name.ends_with('.')
+            && !host.ends_with(port)
+            && (!is_number || name.parse::<Ipv4Addr>().is_ok())
+    }
 }
 
 /// Whether all bytes may stand in a URI, each by itself or behind a percent sign, as it must.
@@ -64,15 +147,37 @@ pub(crate) fn replace_expressions(template: &str, letter: char) -> String {
     let mut replaced = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, behind)) = rest.split_once('{') {
-        let Some((_, after)) = behind.split_once('}') else {
+        let Some((expression, after)) = behind.split_once('}') else {
             break;
         };
+        if !is_expression(expression) {
+            break;
+        }
         replaced.push_str(before);
         replaced.push(letter);
         rest = after;
     }
     replaced.push_str(rest);
     replaced
+}
+
+/// Whether this stands between the braces of an expression (RFC 6570 section 2.2): an operator, or
+/// none, and names of letters, digits, `_`, `-` and single dots, each with its length, `*` or
+/// nothing.
+fn is_expression(text: &str) -> bool {
+    let text = text
+        .strip_prefix(['+', '#', '.', '/', ';', '?', '&'])
+        .unwrap_or(text);
+    text.split(',').all(|variable| {
+        let name = variable.strip_suffix('*').unwrap_or(variable);
+        let name = match name.split_once(':') {
+            Some((name, length)) if length.parse::<u16>().is_ok() => name,
+            _ => name,
+        };
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+        name.split('.')
+            .all(|part| !part.is_empty() && part.bytes().all(is_letter))
+    })
 }
 
 /// Whether a URI is in normal form, or a template (RFC 6570) of such URIs.
@@ -91,7 +196,8 @@ pub fn is_normal_pattern(pattern: &str) -> bool {
     let has_any = text.contains('*');
     let text = text.replace('*', "x");
     match has_any {
-        true => is_normal(&format!("{before}{text}{behind}")),
+        // What it stands for may also be a slash or a host.
+        true => Parts::of(&format!("{before}{text}{behind}")).is_some_and(|it| it.are_normal()),
         false => is_normal(&text),
     }
 }
@@ -104,14 +210,18 @@ mod tests {
     fn it_knows_uris_in_normal_form() {
         for uri in [
             "file:///a/b",
+            "file:///a/b/",
             "result://node-3/r/7",
-            "table://public/orders?limit=5#x",
+            "table://public/orders?limit=5",
             "urn:isbn:0451450523",
             "a+b-c.1:x",
-            "https://[::1]:80/a%20b%2Fc/~x",
+            "https://[::1]:80/a%20b/~x?to=https%3A%2F%2Fhost%2F",
             "x:",
-            "https://host",
-            "https://host/..a/.b/c..",
+            "x://host",
+            "https://host/..a/.b/c..;d",
+            "http://127.0.0.1:8080/a",
+            "https://1.host:80/a",
+            "postgres://me:secret@host:5432/a",
         ] {
             assert!(is_normal(uri), "{uri}");
         }
@@ -139,6 +249,50 @@ mod tests {
             "file:///\u{e9}",
             "file:///{name}",
             " file:///a",
+            // What decoders and readers of paths take for another text.
+            "file:///a%2Fb",
+            "file:///a/..%2Fb",
+            "file:///a%5Cb",
+            "x://host/a%2Fb",
+            "file:////a",
+            "file:///a//b",
+            "x:a//b",
+            "file:///a/..;x/b",
+            "file:///a%00",
+            "file:///a%1F",
+            "file:///a%7F",
+            "table://a/b#c",
+            "file:///a#",
+            "file:///a?b",
+            "file://localhost/a",
+            "file://host/a",
+            "file:/a",
+            "file:a",
+            "file://",
+            // What the URL standard writes otherwise.
+            "notes://bob:/x",
+            "notes://@bob/x",
+            "notes://:@bob/x",
+            "notes://me:@bob/x",
+            "notes://bob:080/x",
+            "https://host",
+            "https:host/a",
+            "https:/host/a",
+            "https:///host/a",
+            "https://host:443/a",
+            "http://host:80/a",
+            "ws://host:80/a",
+            "wss://host:443/a",
+            "ftp://host:21/a",
+            "https://host:/a",
+            "https://host./a",
+            "https://host.:1/a",
+            "https://me@host/a",
+            "https://h%20st/a",
+            "http://127.1/a",
+            "http://0x7f.0.0.1/a",
+            "http://127.0.0.01/a",
+            "http://2130706433/a",
         ] {
             assert!(!is_normal(uri), "{uri}");
         }
@@ -151,6 +305,9 @@ mod tests {
             ("a:{x}{y}b", "a:**b"),
             ("a:{x", "a:{x"),
             ("a:}x{y}", "a:}x*"),
+            ("a:{+p.q_r}/{/s-t*,u:3}", "a:*/*"),
+            ("a:{/../b}", "a:{/../b}"),
+            ("a:{}{b/c}{b}", "a:{}{b/c}{b}"),
         ] {
             assert_eq!(replace_expressions(template, '*'), expected);
         }
@@ -167,6 +324,12 @@ mod tests {
             ("file:///a/../*", false),
             ("a/b*", false),
             ("file:///{a", false),
+            ("file:///{/../b}", false),
+            ("file:*", true),
+            ("https://*", true),
+            ("*//host/a", true),
+            ("file:///a", true),
+            ("file://localhost/a", false),
         ] {
             assert_eq!(is_normal_pattern(pattern), expected, "{pattern}");
         }

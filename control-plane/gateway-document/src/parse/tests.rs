@@ -136,6 +136,22 @@ servers: {}
 }
 
 #[test]
+fn it_tells_few_faults_below_a_key_as_long_as_the_text() {
+    let long = "k".repeat(200_000);
+    let repeated = "\"a\": 1, ".repeat(100);
+    let unknown: Vec<String> = (0..100).map(|name| format!("\"x{name}\": 1")).collect();
+    for inside in [
+        repeated.trim_end_matches(", ").to_owned(),
+        unknown.join(", "),
+    ] {
+        let text = format!("{{\"clusters\": {{\"{long}\": {{{inside}}}}}}}");
+        let faults = parse(&text, Format::Json).unwrap_err();
+        let told = faults.to_string().len();
+        assert!(told <= 4 * text.len(), "{told} bytes");
+    }
+}
+
+#[test]
 fn it_writes_down_no_more_repeated_keys_than_it_tells() {
     let text = format!("{{{}\"tools\": 1}}", "\"tools\": [], ".repeat(10_000));
     let ParseError(faults) = parse(&text, Format::Json).unwrap_err();

@@ -1,6 +1,6 @@
-//! The fields of a tool's policy, each with the rule that sets it and the place of that.
+//! The fields of an item's policy, each with the rule that sets it and the place of that.
 
-use policy_engine::{Explanation, Field};
+use policy_engine::{Explanation, Field, ItemKind};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -31,8 +31,12 @@ fn place(built: &Built, rule: Option<&str>, field: &str, default: Option<&str>) 
     Some(format!("/tools/{at}/{field}"))
 }
 
-/// The policy of a tool, field by field.
-pub(super) fn fields(built: &Built, explanation: &Explanation) -> Vec<FieldExplained> {
+/// The policy of an item, field by field; what is checked of arguments is for tools alone.
+pub(super) fn fields(
+    built: &Built,
+    kind: ItemKind,
+    explanation: &Explanation,
+) -> Vec<FieldExplained> {
     fn json(value: &impl Serialize) -> Value {
         serde_json::to_value(value).unwrap_or_default()
     }
@@ -72,18 +76,12 @@ pub(super) fn fields(built: &Built, explanation: &Explanation) -> Vec<FieldExpla
         }));
     };
     add(&mut candidates(allow), "allow", "allow", Some("access"));
-    add(
-        &mut candidates(validate),
-        "validate",
-        "validate",
-        Some("validate"),
-    );
-    add(
-        &mut candidates(constraints),
-        "constraints",
-        "constraints",
-        None,
-    );
+    if kind == ItemKind::Tool {
+        let default = Some("validate");
+        add(&mut candidates(validate), "validate", "validate", default);
+        let constraints = &mut candidates(constraints);
+        add(constraints, "constraints", "constraints", None);
+    }
     add(&mut candidates(timeout_ms), "timeout_ms", "timeout", None);
     add(&mut candidates(cluster), "cluster", "route", None);
     fields.extend(limits.iter().map(|limit| FieldExplained {

@@ -99,7 +99,13 @@ async fn it_explains_prompts_resources_and_methods() {
         assert_eq!(found["reason"], reason, "{}", answer.text);
         assert_eq!(found["decided_by"], by, "{}", answer.text);
         assert_eq!(found["item"], item, "{}", answer.text);
-        assert!(item.is_null() || !found["fields"].as_array().unwrap().is_empty());
+        let fields = found["fields"].as_array().unwrap();
+        let named: Vec<_> = fields.iter().map(|field| &field["field"]).collect();
+        let expected: &[&str] = match item.is_null() {
+            true => &[],
+            false => &["allow", "timeout_ms", "cluster"],
+        };
+        assert_eq!(named, expected, "{}", answer.text);
     }
     let message = json!({"jsonrpc": "2.0", "id": 1, "method": "prompts/get"});
     let answer = control_plane

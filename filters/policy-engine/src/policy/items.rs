@@ -1,5 +1,7 @@
 //! The items that no list names: prompts, resources, and messages by their method.
 
+use key_folding::is_around;
+
 use super::Policy;
 use crate::ids::EndpointId;
 use crate::item::Item;
@@ -7,7 +9,7 @@ use crate::item_kind::ItemKind;
 use crate::method::MessageForm;
 use crate::refusal::Refusal;
 use crate::tools::Subject;
-use crate::tools::rule::Rule;
+use crate::tools::rule::{LONGEST_NAME, Rule};
 use crate::uri;
 
 /// The names by which a message other than a tool call says what it is about.
@@ -41,8 +43,8 @@ impl Policy {
     /// to the server that gets the endpoint's messages.
     ///
     /// # Errors
-    /// [`Refusal::NotNormal`] for a name that servers might take for another one, where a rule goes
-    /// by names of this kind.
+    /// [`Refusal::NotNormal`] for a name that servers might take for another one, or that is longer
+    /// than 512 bytes, a URI than 4,096, where a rule goes by names of this kind.
     pub fn item(&self, endpoint: EndpointId, naming: Naming<'_>) -> Result<Option<Item>, Refusal> {
         let Some((place, server)) = self.owner(endpoint) else {
             return Ok(None);
@@ -57,7 +59,11 @@ impl Policy {
         let method_text = std::str::from_utf8(method).map_err(|_| unclear())?;
         let name_text = std::str::from_utf8(name).map_err(|_| unclear())?;
         let mut about = self.tools.about_unlisted(server, kind, method_text);
-        if about.any(Rule::goes_by_name) && !is_normal(kind, name_text) {
+        let is_unclear = match method.len() > LONGEST_NAME {
+            true => about.next().is_some(),
+            false => about.any(Rule::goes_by_name) && !is_normal(kind, method_text, name_text),
+        };
+        if is_unclear {
             return Err(unclear());
         }
         let subject = Subject {
@@ -77,12 +83,29 @@ impl Policy {
     }
 }
 
-/// Whether a name has but one spelling.
-fn is_normal(kind: ItemKind, name: &str) -> bool {
+/// The method whose messages may name a template of URIs.
+const COMPLETE: &str = "completion/complete";
+
+/// How long a URI may be where rules go by URIs, in bytes.
+const LONGEST_URI: usize = 4096;
+
+/// Whether a name has but one spelling, and is short enough for patterns to go over it.
+fn is_normal(kind: ItemKind, method: &str, name: &str) -> bool {
+    let longest = match kind {
+        ItemKind::Resource => LONGEST_URI,
+        _ => LONGEST_NAME,
+    };
+    if name.len() > longest {
+        return false;
+    }
     match kind {
-        ItemKind::Resource => uri::is_normal_template(name),
+        // A template has no braces once it is a URI, and servers take them for letters.
+        ItemKind::Resource if method == COMPLETE => uri::is_normal_template(name),
+        ItemKind::Resource => uri::is_normal(name),
         // A server in C ends it at a NUL, and others trim it.
-        ItemKind::Prompt => name.trim() == name && !name.contains(char::is_control),
+        ItemKind::Prompt => {
+            name.trim_matches(is_around) == name && !name.contains(char::is_control)
+        }
         ItemKind::Tool | ItemKind::Method => true,
     }
 }

@@ -96,6 +96,10 @@ pub(crate) enum PerTool {
     No,
 }
 
+/// How long methods and names of prompts may be where rules are about them, in bytes: each pattern
+/// goes over a name, and the body of a message may be a thousand times as long.
+pub(crate) const LONGEST_NAME: usize = 512;
+
 impl Rule {
     /// The callers that the rule is about; none where it is about everyone.
     pub(crate) fn callers(&self) -> Option<Access> {
@@ -129,7 +133,10 @@ impl Rule {
     pub(crate) fn may_match(&self, kind: ItemKind, method: &str) -> bool {
         match &self.about {
             About::Tools => kind == ItemKind::Tool,
-            About::Items(ItemKind::Method, methods) => methods.matches(method),
+            // No pattern goes over a text that is longer: it is refused.
+            About::Items(ItemKind::Method, methods) => {
+                method.len() > LONGEST_NAME || methods.matches(method)
+            }
             About::Items(known, _) => *known == kind,
         }
     }
