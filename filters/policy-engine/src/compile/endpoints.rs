@@ -66,8 +66,8 @@ fn tools(endpoint: &wire::Endpoint, all: &Tools, path: &str, errors: &mut Errors
         let withheld = withheld.unwrap_or_default();
         return EndpointTools::OfOne { server, withheld };
     }
-    let mut owners: BTreeMap<String, &str> = BTreeMap::new();
-    let mut tools: Vec<(Vec<u8>, ToolId)> = Vec::new();
+    // In the order of their names, so that nothing is to be sorted: that would be 8 KB of module.
+    let mut tools: BTreeMap<String, (&str, ToolId)> = BTreeMap::new();
     for (index, name) in endpoint.servers.iter().enumerate() {
         let path = format!("{path}/servers/{index}");
         if endpoint
@@ -91,7 +91,7 @@ fn tools(endpoint: &wire::Endpoint, all: &Tools, path: &str, errors: &mut Errors
                 continue;
             }
             let seen = format!("{}{}", server.prefix, tool.name);
-            if let Some(owner) = owners.get(&seen) {
+            if let Some((owner, _)) = tools.get(&seen) {
                 errors.add(
                     path.clone(),
                     format!(
@@ -102,12 +102,12 @@ fn tools(endpoint: &wire::Endpoint, all: &Tools, path: &str, errors: &mut Errors
                 );
                 continue;
             }
-            tools.push((seen.clone().into_bytes(), server.id(place)));
-            owners.insert(seen, name);
+            tools.insert(seen, (name, server.id(place)));
         }
     }
-    tools.sort();
-    EndpointTools::OfSeveral(tools)
+    let tools = tools.into_iter();
+    let tools = tools.map(|(seen, (_, id))| (seen.into_bytes(), id));
+    EndpointTools::OfSeveral(tools.collect())
 }
 
 fn unknown(server: &str) -> String {

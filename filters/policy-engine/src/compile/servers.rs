@@ -35,9 +35,12 @@ pub(super) fn check(
 /// about it. Callers' credentials pass to a cluster only where a server that lives there asks for
 /// them, wherever a rule may send its calls.
 pub(super) fn targets(config: &FilterConfig, rules: &[Rule]) -> Targets {
+    // One by one: what collects a set sorts first, by 8 KB of module.
+    let mut asking = BTreeSet::new();
     let servers = config.servers.values();
-    let asking = servers.filter(|server| !server.credentials.stay_home());
-    let asking: BTreeSet<&str> = asking.map(|server| server.cluster.as_str()).collect();
+    for server in servers.filter(|server| !server.credentials.stay_home()) {
+        asking.insert(server.cluster.as_str());
+    }
     let mut targets = Targets::default();
     for (name, server) in &config.servers {
         let about = rules.iter().filter(|rule| rule.is_about(name));
