@@ -54,6 +54,16 @@ impl Judge {
         self.rule.is_none() && known.is_some_and(KnownSchema::is_too_large)
     }
 
+    /// The schema, unless it judges nothing because nothing is checked.
+    fn if_asked(&self, is_off: bool) -> Result<Option<&Arc<KnownSchema>>, Uncheckable> {
+        if is_off && !self.judges_all() {
+            return Ok(None);
+        }
+        let known = self.schema.schema.as_ref();
+        let sound = known.filter(|known| known.is_sound());
+        sound.map(Some).ok_or(Uncheckable)
+    }
+
     /// Why there is no validator.
     #[inline(never)]
     fn flaw(&self) -> Option<SchemaFlaw> {
@@ -66,6 +76,53 @@ impl Judge {
             rule: self.rule.clone(),
             errors: known.and_then(|known| known.compiled().faults.clone()),
         })
+    }
+}
+
+/// The mark of arguments that are to be checked and cannot be.
+#[derive(Debug)]
+pub(crate) struct Uncheckable;
+
+/// The schemas that a caller's arguments must fit, found once for all that is asked about a call:
+/// none where nothing is to be checked, and everything can be read.
+#[derive(Debug)]
+pub(crate) struct Judges<'p> {
+    own: Option<&'p Arc<KnownSchema>>,
+    operators: Option<&'p Arc<KnownSchema>>,
+}
+
+impl<'p> Judges<'p> {
+    /// The tool's own schema, and the operator's.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &'p Arc<KnownSchema>> {
+        self.own.into_iter().chain(self.operators)
+    }
+
+    /// Checks the arguments against all of them, of which one may have been checked while they were
+    /// read.
+    pub(crate) fn judge(
+        &self,
+        mut check: Option<ArgumentsCheck>,
+        arguments: &[u8],
+        max_depth: u32,
+    ) -> Result<(), Invalid> {
+        let mut all: Vec<Violation> = Vec::new();
+        for schema in self.all() {
+            let said = match check.take_if(|check| check.is_done_by(schema)) {
+                Some(check) => check.into_outcome(),
+                None => schema.compiled().schema.validate(arguments, max_depth),
+            };
+            match said {
+                Ok(()) => {}
+                Err(Invalid::Misfit(violations)) => all.extend(violations),
+                Err(unreadable) => return Err(unreadable),
+            }
+        }
+        all.truncate(MOST_VIOLATIONS);
+        if all.is_empty() {
+            Ok(())
+        } else {
+            Err(Invalid::Misfit(all))
+        }
     }
 }
 
@@ -133,66 +190,31 @@ impl ItemPolicy {
             .filter_map(Judge::flaw)
     }
 
-    /// The schemas that a caller's arguments must fit: the tool's own and the operator's; none
-    /// where nothing is to be checked, and everything can be read.
-    fn wanted(&self, principal: &Principal) -> impl Iterator<Item = &Judge> {
+    /// The schemas that judge a caller's arguments.
+    ///
+    /// # Errors
+    /// The arguments are to be checked and cannot be: then every call is refused.
+    // Several ask for it; it stands in the module once.
+    #[inline(never)]
+    pub(crate) fn judges(&self, principal: &Principal) -> Result<Judges<'_>, Uncheckable> {
         let is_off = self.validate.first(principal).value == Validate::Off;
         let operators = self.constraints.first(principal).value.as_ref();
-        let all = self.own.iter().chain(operators);
-        all.filter(move |schema| !is_off || schema.judges_all())
-    }
-
-    /// Whether a caller's arguments are to be checked and cannot be: then every call is refused.
-    #[inline(never)]
-    pub(crate) fn is_uncheckable(&self, principal: &Principal) -> bool {
-        self.wanted(principal).any(|schema| !schema.is_sound())
-    }
-
-    /// The schemas that judge a caller's arguments; none where nothing is to be checked, or not
-    /// everything can be.
-    fn schemas(&self, principal: &Principal) -> impl Iterator<Item = &Arc<KnownSchema>> {
-        let is_uncheckable = self.is_uncheckable(principal);
-        let wanted = self.wanted(principal);
-        let wanted = wanted.filter_map(|schema| schema.schema.schema.as_ref());
-        wanted.filter(move |_| !is_uncheckable)
+        let own = self.own.as_ref();
+        Ok(Judges {
+            own: own.map_or(Ok(None), |own| own.if_asked(is_off))?,
+            operators: operators.map_or(Ok(None), |judge| judge.if_asked(is_off))?,
+        })
     }
 
     /// Begins to check a caller's arguments; nothing where no schema asks for them.
     pub(crate) fn begin_check(&self, principal: &Principal) -> Option<ArgumentsCheck> {
-        let schema = self.schemas(principal).next()?;
-        Some(ArgumentsCheck::new(schema))
+        let judges = self.judges(principal).ok()?;
+        Some(ArgumentsCheck::new(judges.all().next()?))
     }
 
+    /// Whether a schema judges a caller's arguments.
     pub(crate) fn checks(&self, principal: &Principal) -> bool {
-        self.schemas(principal).next().is_some()
-    }
-
-    /// Checks the arguments against all of the tool's schemas, of which one may have been checked
-    /// while they were read.
-    pub(crate) fn judge(
-        &self,
-        principal: &Principal,
-        mut check: Option<ArgumentsCheck>,
-        arguments: &[u8],
-        max_depth: u32,
-    ) -> Result<(), Invalid> {
-        let mut all: Vec<Violation> = Vec::new();
-        for schema in self.schemas(principal) {
-            let said = match check.take_if(|check| check.is_done_by(schema)) {
-                Some(check) => check.into_outcome(),
-                None => schema.compiled().schema.validate(arguments, max_depth),
-            };
-            match said {
-                Ok(()) => {}
-                Err(Invalid::Misfit(violations)) => all.extend(violations),
-                Err(unreadable) => return Err(unreadable),
-            }
-        }
-        all.truncate(MOST_VIOLATIONS);
-        if all.is_empty() {
-            Ok(())
-        } else {
-            Err(Invalid::Misfit(all))
-        }
+        let judges = self.judges(principal);
+        judges.is_ok_and(|judges| judges.all().next().is_some())
     }
 }

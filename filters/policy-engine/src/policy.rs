@@ -336,11 +336,11 @@ impl Policy {
         if let Some(refusal) = self.closed_to(item, principal) {
             return Decision::Refuse(refusal);
         }
-        if tool.is_uncheckable(principal) {
+        let Ok(judges) = tool.judges(principal) else {
             return Decision::Refuse(Refusal::Uncheckable {
                 tool: tool.name().to_owned(),
             });
-        }
+        };
         let target = tool.target.first(principal).value;
         let target = target.and_then(|id| Some((id, id.of(self.tools.targets.all())?)));
         let Some((target, reached)) = target else {
@@ -349,7 +349,7 @@ impl Policy {
         let timeout = tool.timeout.first(principal).value;
         let plan = Plan::to(target, reached.credentials);
         let mut plan = plan.calling(item.clone(), tool.trace(principal), timeout);
-        if tool.checks(principal) {
+        if judges.all().next().is_some() {
             let arguments = match arguments {
                 Arguments::Absent => b"{}",
                 Arguments::Raw(bytes) => bytes,
@@ -360,7 +360,7 @@ impl Policy {
                 }
             };
             let is_shadow = tool.validate.first(principal).value == Validate::Shadow;
-            let shadowed = match tool.judge(principal, check, arguments, self.limits.max_depth) {
+            let shadowed = match judges.judge(check, arguments, self.limits.max_depth) {
                 Ok(()) => Vec::new(),
                 Err(Invalid::Misfit(violations)) if is_shadow => violations,
                 // Even in shadow: what cannot be read unambiguously is not passed on as if it had

@@ -308,7 +308,7 @@ impl RequestPath {
                     message.let_go();
                     self.phase = Phase::Streaming(message);
                 } else {
-                    self.end_passing(*message);
+                    self.end_passing(message);
                 }
                 Next::Go
             }
@@ -354,7 +354,7 @@ impl RequestPath {
         match message.read_passing(piece) {
             Err(answer) => self.send(answer, message.id(), effects),
             Ok(()) if end == EndOfBody::Reached => {
-                self.end_passing(*message);
+                self.end_passing(message);
                 Next::Go
             }
             Ok(()) => {
@@ -364,8 +364,8 @@ impl RequestPath {
         }
     }
 
-    fn end_passing(&mut self, message: MessageInHand) {
-        self.passed_on = message.into_passed_on();
+    fn end_passing(&mut self, mut message: Box<MessageInHand>) {
+        self.passed_on = message.take_passed_on();
         self.phase = Phase::Passed;
     }
 

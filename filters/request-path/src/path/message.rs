@@ -197,9 +197,9 @@ impl MessageInHand {
         }
     }
 
-    /// The room that the body takes behind the gateway until its request ends.
-    pub(super) fn into_passed_on(self) -> Option<PassedOnShare> {
-        self.passed_on
+    /// Takes out the room that the body takes behind the gateway until its request ends.
+    pub(super) fn take_passed_on(&mut self) -> Option<PassedOnShare> {
+        self.passed_on.take()
     }
 
     /// The reader and what it has been given, to look for the id in what follows.

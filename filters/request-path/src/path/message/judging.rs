@@ -146,8 +146,12 @@ impl MessageInHand {
 
     /// Whether the arguments are asked for: by the engine, or by headers that repeat them.
     fn needs_arguments(&self, policy: &Policy, tool: ToolId) -> bool {
-        let is_modern = self.announced.era == Era::Modern;
-        policy.needs_arguments(tool, &CALLER) || (is_modern && policy.repeats_arguments(tool))
+        policy.needs_arguments(tool, &CALLER) || self.repeats_arguments(policy, tool)
+    }
+
+    /// Whether headers of the call must repeat some of its arguments.
+    fn repeats_arguments(&self, policy: &Policy, tool: ToolId) -> bool {
+        self.announced.era == Era::Modern && policy.repeats_arguments(tool)
     }
 
     pub(super) fn judge(
@@ -288,7 +292,8 @@ impl MessageInHand {
             return Answer::not_ready().into();
         };
         let era = self.announced.era;
-        let needs_arguments = self.needs_arguments(&settings.policy, tool);
+        let is_checked = settings.policy.needs_arguments(tool, &CALLER);
+        let needs_arguments = is_checked || self.repeats_arguments(&settings.policy, tool);
         let Self {
             announced,
             reader,
@@ -301,9 +306,7 @@ impl MessageInHand {
             item: Some(item.clone()),
         };
         // Before the limits, so that what cannot be read costs its caller nothing.
-        if !settings.policy.needs_arguments(tool, &CALLER)
-            && let Err(error) = reader.read_skipped(buffered)
-        {
+        if !is_checked && let Err(error) = reader.read_skipped(buffered) {
             return refuse(Answer::unreadable(&error));
         }
         let arguments = match (needs_arguments, message.arguments(), self.end) {
