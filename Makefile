@@ -64,7 +64,7 @@ bench:
 	cargo fetch --locked --quiet
 	$(APART) $(PYTHON) tests/bench/changes.py
 	$(APART) $(PYTHON) tests/bench/changes.py --constant-load
-	$(APART) cargo bench --locked --offline --quiet -p mcp-filter --bench instructions
+	$(APART) cargo bench --locked --offline --quiet --profile instructions -p mcp-filter --bench instructions
 	$(APART) cargo bench --locked --offline --quiet -p policy-engine --bench validation
 	$(APART) cargo bench --locked --offline --quiet -p mcp-server --bench large_results
 	$(APART) cargo bench --locked --offline --quiet -p xds --bench fleet
