@@ -103,6 +103,34 @@ def test_it_takes_a_change_back_that_makes_calls_fail(pair):
     assert pair.gateway.passes("add")
 
 
+def test_it_takes_a_change_back_that_sends_calls_to_the_dead(pair):
+    document = pair.gateway.control_plane.document()
+    document["rollout"]["gates"] = {"error_rate": "20%", "min_requests": 10}
+    assert pair.gateway.change(document).json["outcome"] == "accepted"
+    before = pair.configurations()
+    document["clusters"] = [{"name": "dead", "endpoints": [f"127.0.0.1:{free_port()}"]}]
+    to_the_dead = {"name": "aside", "match": {"tool": "add"}, "route": {"cluster": "dead"}}
+    document["tools"] = [to_the_dead]
+    answer = pair.gateway.change(document)
+    assert answer.json["outcome"] == "rolling_out", answer.body
+    canary, _ = pair.split()
+    rollout = pair.rollout()["id"]
+
+    def has_ended() -> bool:
+        # Each over a connection of its own, so that both Envoys get some.
+        for _ in range(10):
+            pair.gateway.passes("add")
+        return pair.rollout()["state"] != "soaking"
+
+    until("it is over", has_ended)
+    ended = pair.rollout()
+    assert (ended["id"], ended["state"]) == (rollout, "taken_back"), ended
+    assert f"`{canary}` failed" in ended["reason"], ended
+    until("both are as before", lambda: pair.configurations() == before)
+    assert pair.gateway.control_plane.document().get("tools", []) == []
+    assert all(pair.gateway.passes("add") for _ in range(20))
+
+
 def test_it_takes_a_change_back_from_an_envoy_that_crashes_with_it(pair):
     before = pair.configurations()
     attempts = pair.attempts()

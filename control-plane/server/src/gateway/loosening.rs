@@ -3,6 +3,9 @@
 //! It is said of a fall-back that nobody asked for, so it errs on one side: what is not known to be
 //! at least as strict counts as looser. Each structure is taken apart whole, so that a new field of
 //! it does not compile until somebody has said what it means here.
+//!
+//! One difference is told apart ([`Looser::Targets`]): calls go elsewhere, and nothing else is
+//! allowed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,15 +14,47 @@ use policy_engine::wire::{Access, Endpoint, FilterConfig, Rule, Server, Validate
 use policy_engine::{Explanation, ItemKind, ToolId};
 
 use crate::generation::Built;
+use targets::TargetChanges;
 
-/// Whether Envoys that go from `from` to `to` might pass what they refuse now.
+mod targets;
+
+/// How much looser one policy may be than another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Looser {
+    /// It is at least as strict.
+    Not,
+    /// Calls go to other clusters, which are there as they were; the rest is at least as strict.
+    Targets,
+    /// It may let something pass that the other one refuses.
+    More,
+}
+
+/// How much looser Envoys might be that go from `from` to `to`.
+pub(super) fn looser(from: &Built, to: &Built) -> Looser {
+    if !may_loosen(from, to) {
+        return Looser::Not;
+    }
+    let targets = TargetChanges::left_to_numbers(&from.document, &to.document);
+    if differs_loosely(from, to, &targets) {
+        Looser::More
+    } else {
+        Looser::Targets
+    }
+}
+
+/// Whether Envoys that go from `from` to `to` might pass what they refuse now, or send calls
+/// elsewhere.
 pub(super) fn may_loosen(from: &Built, to: &Built) -> bool {
-    envoy_may_loosen(&from.document, &to.document) || {
+    differs_loosely(from, to, &TargetChanges::Count)
+}
+
+fn differs_loosely(from: &Built, to: &Built, targets: &TargetChanges) -> bool {
+    envoy_may_loosen(&from.document, &to.document, targets) || {
         let before = listeners(from);
         to.listeners.iter().any(|(name, resolved)| {
             before.get(name).is_none_or(|before| {
-                config_may_loosen(&before.config, &resolved.config)
-                    || policy_may_loosen(from, before, resolved)
+                config_may_loosen(&before.config, &resolved.config, targets)
+                    || policy_may_loosen(from, (before, resolved), targets)
             })
         })
     }
@@ -45,10 +80,12 @@ fn by_key<'a, T: 'a, K: Ord>(
 /// Whether Envoy itself might let somebody in, or send something somewhere, by `to` and not by
 /// `from`. It is compared as it is written: to know which of two routes is stricter, one would have
 /// to know what is behind them.
-fn envoy_may_loosen(from: &GatewayDocument, to: &GatewayDocument) -> bool {
+fn envoy_may_loosen(from: &GatewayDocument, to: &GatewayDocument, targets: &TargetChanges) -> bool {
     let listeners = by_key(&from.listeners, |listener| &listener.name);
     let clusters = by_key(&from.clusters, |cluster| &cluster.name);
-    let other_routes = !to.routes.is_empty() && to.routes != from.routes;
+    let other_routes = !to.routes.is_empty()
+        && to.routes != from.routes
+        && targets.count_in_routes(&from.routes, &to.routes);
     let other_doors = to.listeners.iter().any(|listener| {
         let before = listeners.get(&listener.name);
         before.is_some_and(|before| {
@@ -111,7 +148,7 @@ pub(super) fn may_loosen_unseen(from: &Built, to: &Built) -> bool {
     lacks_a_list && has_other_rules
 }
 
-fn config_may_loosen(from: &FilterConfig, to: &FilterConfig) -> bool {
+fn config_may_loosen(from: &FilterConfig, to: &FilterConfig, targets: &TargetChanges) -> bool {
     let FilterConfig {
         version,
         listener: _,
@@ -141,7 +178,7 @@ fn config_may_loosen(from: &FilterConfig, to: &FilterConfig) -> bool {
         || *max_depth != from.max_depth
         || *roles != from.roles
         || !rules.iter().all(shows_in_policies)
-        || !about_others(rules).eq(about_others(&from.rules))
+        || !about_others(rules).eq(about_others(&from.rules)) && targets.count_in_others(from, to)
         || !servers.iter().all(|(name, server)| {
             let before = from.servers.get(name);
             before.is_some_and(|before| is_same_but_for_tools(before, server))
@@ -213,7 +250,11 @@ fn is_same_with_fewer_servers(before: &Endpoint, after: &Endpoint) -> bool {
             .all(|server| before_it.contains_key(server.as_str()))
 }
 
-fn policy_may_loosen(built: &Built, from: &Resolved, to: &Resolved) -> bool {
+fn policy_may_loosen(
+    built: &Built,
+    (from, to): (&Resolved, &Resolved),
+    targets: &TargetChanges,
+) -> bool {
     let (before, after) = (&from.policy, &to.policy);
     tools_that_may_differ(from, to).into_iter().any(|id| {
         let tool = after.tool_name(id);
@@ -222,7 +263,7 @@ fn policy_may_loosen(built: &Built, from: &Resolved, to: &Resolved) -> bool {
         };
         let known = before.find_tool(server, name);
         match known.and_then(|known| before.explain(known)) {
-            Some(known) => known != explanation && tool_may_loosen(known, explanation),
+            Some(known) => known != explanation && tool_may_loosen(known, explanation, targets),
             // A tool that its server does not list is not refused by any policy.
             None => lists(built, (server, name)),
         }
@@ -269,7 +310,7 @@ fn lists(built: &Built, (server, tool): (&str, &str)) -> bool {
     list.is_some_and(|list| list.tools.find(tool).is_some())
 }
 
-fn tool_may_loosen(from: &Explanation, to: &Explanation) -> bool {
+fn tool_may_loosen(from: &Explanation, to: &Explanation, targets: &TargetChanges) -> bool {
     let Explanation {
         server: _,
         tool: _,
@@ -301,16 +342,21 @@ fn tool_may_loosen(from: &Explanation, to: &Explanation) -> bool {
     // Nobody compares what holds for some callers with what holds for others.
     let treats_some_otherwise = from.allow.candidates != allow.candidates
         || from.validate.candidates != validate.candidates
-        || from.constraints.candidates != constraints.candidates
-        || from.cluster.candidates != cluster.candidates;
+        || from.constraints.candidates != constraints.candidates;
+    // A cluster's name may come from another rule, with the same cluster.
+    let goes_elsewhere =
+        from.cluster.candidates != cluster.candidates || from.cluster.value != cluster.value;
+    let goes_to = || {
+        let conditional = cluster.candidates.iter().map(|one| one.value.as_str());
+        conditional.chain([cluster.value.as_str()])
+    };
     admits_more
         || treats_some_otherwise
         || strictness(validate.value) < strictness(from.validate.value)
         || drops_a_schema(&from.input_schema, input_schema)
         || drops_a_schema(&from.constraints.value, &constraints.value)
         || drops_a_limit
-        // A cluster's name may come from another rule, with the same cluster.
-        || cluster.value != from.cluster.value
+        || goes_elsewhere && targets.count(goes_to())
 }
 
 fn strictness(validate: Validate) -> u8 {

@@ -15,6 +15,7 @@ use super::Gateway;
 use super::acceptance::Marks;
 use super::desired::{Desired, remade};
 use super::gates::GateKeeper;
+use super::loosening::Looser;
 use super::losses::{BACK_WITHIN, Losses};
 use super::state::Stage;
 use super::waves::Waves;
@@ -66,10 +67,9 @@ pub struct RolloutActor {
     /// The generations that were handed out since and never accepted, as far as an Envoy may run
     /// one of them.
     unaccepted: Vec<Arc<Built>>,
-    /// Whether an Envoy may run, since before this process started, a generation that was never
-    /// accepted and refuses what the accepted one may allow. Such an Envoy may still be on its way
-    /// back.
-    may_run_stricter: bool,
+    /// How much looser the accepted generation may be than one that was never accepted and that an
+    /// Envoy may run since before this process started. Such an Envoy may still be on its way back.
+    may_run_stricter: Looser,
     /// Knowledge of Envoys beyond their answers to the generation in hand.
     marks: Marks,
     /// How many crash loops of Envoys have been looked at for the generation in hand; nothing
@@ -83,7 +83,7 @@ impl RolloutActor {
     /// An actor that has handed out the gateway's first generation.
     pub(super) fn new(
         gateway: Arc<Gateway>,
-        may_run_stricter: bool,
+        may_run_stricter: Looser,
         resumed: Option<Waves>,
     ) -> Self {
         let (way_back, stage, current, waves) = {

@@ -14,7 +14,7 @@ use super::author::Author;
 use super::desired::Desired;
 use super::endpoint_table::EndpointTable;
 use super::events::Events;
-use super::loosening::may_loosen;
+use super::loosening::{Looser, looser};
 use super::notices;
 use super::rejections::remember;
 use super::rollout_actor::RolloutActor;
@@ -165,14 +165,16 @@ impl Gateway {
             (Some(good), Some(resumed)) => {
                 // Who was given it is known, but for those that came in its last wave.
                 let before = RevisionNumber(resumed.built.revision.0.saturating_sub(1));
-                (resumed.waves.is_last() && may_loosen(&resumed.built, good))
-                    || one_may_be_stricter(&*store, &withheld, before, good, &lists).await?
+                let is_last = resumed.waves.is_last();
+                let in_hand = is_last.then(|| looser(&resumed.built, good));
+                let earlier = looser_than_one(&*store, &withheld, before, good, &lists).await?;
+                earlier.max(in_hand.unwrap_or(Looser::Not))
             }
             (Some(good), None) if stage != Stage::Accepted => {
-                may_loosen(&current, good)
-                    || one_may_be_stricter(&*store, &withheld, number, good, &lists).await?
+                let earlier = looser_than_one(&*store, &withheld, number, good, &lists).await?;
+                earlier.max(looser(&current, good))
             }
-            _ => false,
+            _ => Looser::Not,
         };
         let key = store.version_key(&random_key()?).await?;
         let secrets = SecretKeeper::new(VersionKey::new(&key), publisher.clone());
@@ -247,21 +249,22 @@ fn is_still_kept(kept: &[WithheldInput], head: RevisionNumber, good: Option<&Bui
 /// runs one of more than these, none of which was ever accepted, is looked after by people anyway.
 const MOST_REMADE: u64 = 32;
 
-/// Whether one of the revisions after `good` and those that were taken back, up to `head`, refuses
-/// what `good` may allow. What cannot be read or made today counts as stricter, and so do revisions
-/// beyond [`MOST_REMADE`].
-async fn one_may_be_stricter(
+/// How much looser `good` may be than one of the revisions after it and those that were taken back,
+/// up to `head`. What cannot be read or made today counts as stricter, and so do revisions beyond
+/// [`MOST_REMADE`].
+async fn looser_than_one(
     store: &dyn ConfigStore,
     withheld: &BTreeSet<Input>,
     head: RevisionNumber,
     good: &Built,
     lists: &StoredLists,
-) -> Result<bool, StoreError> {
+) -> Result<Looser, StoreError> {
     let taken_back = withheld.iter().filter_map(|input| match input {
         Input::Revision(number) => Some(*number),
         Input::List { .. } | Input::Module(_) => None,
     });
     let settled = taken_back.fold(good.revision, RevisionNumber::max);
+    let mut found = Looser::Not;
     for (remade_before, number) in (0..).zip((settled.0 + 1..=head.0).rev()) {
         if remade_before == MOST_REMADE {
             tracing::warn!(
@@ -270,18 +273,19 @@ async fn one_may_be_stricter(
                 "so many revisions were written since Envoys accepted one that the older of them \
                  are not looked at: one of them counts as stricter than the accepted one"
             );
-            return Ok(true);
+            return Ok(Looser::More);
         }
         let Some(revision) = store.revision(RevisionNumber(number)).await? else {
             continue;
         };
-        let is_stricter = make_again(&revision, lists, &good.module)
-            .map_or(true, |handed_out| may_loosen(&handed_out, good));
-        if is_stricter {
-            return Ok(true);
+        let than_this = make_again(&revision, lists, &good.module)
+            .map_or(Looser::More, |handed_out| looser(&handed_out, good));
+        found = found.max(than_this);
+        if found == Looser::More {
+            break;
         }
     }
-    Ok(false)
+    Ok(found)
 }
 
 /// Stores the first document, unless it could not be rolled out: nobody could correct it then.

@@ -17,7 +17,7 @@ use crate::waves::{Fleet, SOAK};
 const LOOK: Duration = Duration::from_secs(1);
 
 /// One Envoy first, and no more failures than before.
-fn gated(more: &str) -> String {
+pub fn gated(more: &str) -> String {
     format!(
         "rollout: {{waves: [1, 100%], soak: 10m, ack_deadline: 5s, gates: {{error_rate: 5%, \
          min_requests: 10{more}}}}}\n"
@@ -25,8 +25,8 @@ fn gated(more: &str) -> String {
 }
 
 /// A fleet whose Envoys report.
-struct Reporting {
-    fleet: Fleet,
+pub struct Reporting {
+    pub fleet: Fleet,
     reporters: BTreeMap<String, FakeReporter>,
 }
 
@@ -40,7 +40,7 @@ impl Reporting {
         made
     }
 
-    async fn of(fleet: Fleet) -> Self {
+    pub async fn of(fleet: Fleet) -> Self {
         let mut reporters = BTreeMap::new();
         for name in fleet.envoys.keys() {
             let reporter = FakeReporter::connect(&fleet.control_plane, name).await;
@@ -62,7 +62,7 @@ impl Reporting {
     }
 
     /// The first Envoy of the rollout goes on so until that has this state and wave.
-    async fn until(&mut self, (answers, failed): (u32, u32), state: &str, wave: u64) -> Value {
+    pub async fn until(&mut self, (answers, failed): (u32, u32), state: &str, wave: u64) -> Value {
         let canary = self.fleet.canary().await;
         loop {
             self.answer(&canary, answers, failed).await;
@@ -70,6 +70,10 @@ impl Reporting {
             if rollout["state"] == state && rollout["wave"] == wave {
                 return rollout;
             }
+            // What has ended becomes nothing else.
+            let goes_on = ["waiting_for_envoys", "rolling_out", "soaking"];
+            let in_state = rollout["state"].as_str().unwrap();
+            assert!(goes_on.contains(&in_state), "{rollout}");
         }
     }
 }

@@ -18,6 +18,7 @@ mod fake_reporter;
 mod fake_server;
 mod fates_of_changes;
 mod fuzzed;
+mod gated_targets;
 mod gated_waves;
 mod guard;
 mod harness;

@@ -12,7 +12,7 @@ use crate::catalogue::KnownList;
 use crate::generation::KnownSchemas;
 use crate::module::{ModuleFile, ModuleShelf};
 
-fn built(document: &str) -> Built {
+pub(super) fn built(document: &str) -> Built {
     whole(&format!(
         "servers:\n  data: {{url: http://127.0.0.1:8000/mcp}}\n{document}"
     ))
@@ -110,6 +110,7 @@ fn it_knows_the_stricter_of_two_policies() {
             may_loosen(&strict_built, &loose_built),
             "`{strict}` to `{loose}`"
         );
+        assert_eq!(looser(&strict_built, &loose_built), Looser::More, "{loose}");
         if !strict.contains("allowed_hosts") {
             assert!(
                 !may_loosen(&loose_built, &strict_built),

@@ -6,6 +6,7 @@ use store::AuditEntry;
 
 use super::super::acceptance::Rejections;
 use super::super::author::Author;
+use super::super::loosening::Looser;
 use super::super::rollouts::RolloutState;
 use crate::generation::Built;
 
@@ -49,15 +50,18 @@ impl Cause {
         }
     }
 
-    /// Whether going back may allow more.
-    pub(super) fn may_loosen(&self) -> bool {
-        matches!(
-            self,
+    /// How much looser the generation may be that Envoys go back to. Whoever has written gates
+    /// leaves it to numbers where calls go.
+    pub(super) fn tolerates(&self) -> Looser {
+        match self {
             Self::Aborted {
-                may_loosen: true,
-                ..
+                may_loosen: true, ..
+            } => Looser::More,
+            Self::Breached(_) => Looser::Targets,
+            Self::Rejected(_) | Self::Silent(_) | Self::Lost(_) | Self::Aborted { .. } => {
+                Looser::Not
             }
-        )
+        }
     }
 
     /// The entry for the audit trail, with the reason in the words of who caused it.

@@ -7,9 +7,8 @@ use store::{Input, WithheldInput};
 use time::OffsetDateTime;
 use xds::{Publisher, ResourceType};
 
-use super::super::acceptance::Rejections;
 use super::super::desired::{Desired, remade};
-use super::super::loosening::may_loosen;
+use super::super::loosening::looser;
 use super::super::state::{Rejection, Stage};
 use super::RolloutActor;
 use super::cause::Cause;
@@ -37,7 +36,7 @@ impl RolloutActor {
             return;
         };
         let nodes = cause.rejections();
-        let is_kept = !cause.may_loosen() && self.has_to_stay(rejected, good, &nodes);
+        let is_kept = self.has_to_stay(rejected, good, cause);
         if is_kept {
             // First of all, so that no newcomer gets it meanwhile.
             self.no_longer_accept(good);
@@ -79,19 +78,17 @@ impl RolloutActor {
         self.end_rollout(cause.ending(is_kept), &reason).await;
     }
 
-    /// Whether an Envoy runs or may run something that `good` may allow more than.
-    pub(super) fn has_to_stay(
-        &self,
-        rejected: &Arc<Built>,
-        good: &Built,
-        nodes: &Rejections,
-    ) -> bool {
+    /// Whether an Envoy runs or may run something that `good` may be looser than, by more than this
+    /// cause tolerates.
+    pub(super) fn has_to_stay(&self, rejected: &Arc<Built>, good: &Built, cause: &Cause) -> bool {
+        let tolerated = cause.tolerates();
+        let is_too_loose = |built: &Built| looser(built, good) > tolerated;
         // An Envoy that crashes has run it, too.
-        let has_crashed = nodes.values().any(Vec::is_empty) && may_loosen(rejected, good);
+        let has_crashed = cause.rejections().values().any(Vec::is_empty) && is_too_loose(rejected);
         has_crashed
-            || self.may_run_stricter
+            || self.may_run_stricter > tolerated
             || self.unaccepted.iter().chain([rejected]).any(|handed_out| {
-                is_run(&self.gateway.publisher, handed_out, good) && may_loosen(handed_out, good)
+                is_run(&self.gateway.publisher, handed_out, good) && is_too_loose(handed_out)
             })
     }
 

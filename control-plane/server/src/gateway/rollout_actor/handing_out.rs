@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use xds::{Assignments, Distribution, Newcomers, NodeId, Snapshot};
 
+use super::super::loosening::Looser;
 use super::super::state::{Stage, State};
 use super::super::waves::{Waves, selector};
 use super::RolloutActor;
@@ -76,7 +77,8 @@ impl RolloutActor {
     fn newcomers_of_a_wave(&self, current: &Built, waves: &Waves, way_back: &WayBack) -> Newcomers {
         let groups = &current.document.rollout.groups;
         let promoted = waves.promoted_groups().filter_map(|name| groups.get(name));
-        let may_run_stricter = self.may_run_stricter || way_back.may_allow_more_than_unaccepted;
+        let may_run_stricter =
+            self.may_run_stricter > Looser::Not || way_back.may_allow_more_than_unaccepted;
         Newcomers {
             by_node: members(current, waves),
             by_group: promoted
@@ -123,7 +125,7 @@ impl RolloutActor {
             stage: state.stage,
             has_judge,
             has_passed: self.waves.as_ref().is_some_and(Waves::has_passed),
-            accepted_may_allow_more: self.may_run_stricter
+            accepted_may_allow_more: self.may_run_stricter > Looser::Not
                 || way_back.is_some_and(WayBack::may_allow_more),
         }
     }

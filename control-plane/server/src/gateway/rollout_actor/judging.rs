@@ -10,6 +10,7 @@ use xds::{NodeId, Tally};
 use super::super::acceptance::{
     EnvoyVerdict, Judgement, Outcome, Rejections, Trial, Verdict, judge,
 };
+use super::super::loosening::Looser;
 use super::super::losses::BACK_WITHIN;
 use super::super::rollouts::RolloutState;
 use super::super::state::Stage;
@@ -218,7 +219,7 @@ impl RolloutActor {
             state.earlier.truncate(2);
         }
         self.unaccepted.clear();
-        self.may_run_stricter = false;
+        self.may_run_stricter = Looser::Not;
         self.way_back = None;
         self.marks.late = judgement.unanswered.clone();
         for envoy in &judgement.envoys {

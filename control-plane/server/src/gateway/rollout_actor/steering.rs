@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::super::acceptance::{Outcome, Rejections};
+use super::super::acceptance::Outcome;
 use super::super::author::Author;
 use super::super::rollouts::{RolloutVerb, SteerError, SteerRequest};
 use super::RolloutActor;
@@ -61,17 +61,16 @@ impl RolloutActor {
             let state = self.gateway.read();
             (Arc::clone(&state.current), state.accepted.clone())
         };
-        let is_forbidden =
-            |good| !may_loosen && self.has_to_stay(&current, good, &Rejections::new());
+        let cause = Cause::Aborted {
+            by: author.clone(),
+            may_loosen,
+        };
+        let is_forbidden = |good| self.has_to_stay(&current, good, &cause);
         if accepted.as_deref().is_some_and(is_forbidden) {
             return Err(SteerError::WouldLoosen {
                 revision: current.revision,
             });
         }
-        let cause = Cause::Aborted {
-            by: author.clone(),
-            may_loosen,
-        };
         self.fall_back(&current, accepted.as_ref(), &cause).await;
         if !self.is_answered {
             self.answer(&current, Outcome::Aborted, &[]);

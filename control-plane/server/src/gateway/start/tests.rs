@@ -47,9 +47,9 @@ async fn store_of(revisions: u64) -> (SqlStore, TempDir) {
     (store, folder)
 }
 
-/// Whether one of so many revisions after the accepted one may be stricter, and in how many steps
+/// How much looser the accepted revision may be than one of so many after it, and in how many steps
 /// that is found out.
-fn look_at(revisions: u64) -> (bool, u64) {
+fn look_at(revisions: u64) -> (Looser, u64) {
     let (runtime, module) = (runtime(), module_at("/modules/00.wasm".as_ref()));
     let lists = StoredLists::new(BTreeMap::new());
     let (store, _folder) = runtime.block_on(store_of(revisions + 1));
@@ -58,18 +58,18 @@ fn look_at(revisions: u64) -> (bool, u64) {
     let head = RevisionNumber(revisions + 1);
     let nothing = BTreeSet::new();
     let (answer, steps) = step_count::taken_by(|| {
-        runtime.block_on(one_may_be_stricter(&store, &nothing, head, &good, &lists))
+        runtime.block_on(looser_than_one(&store, &nothing, head, &good, &lists))
     });
     (answer.unwrap(), steps)
 }
 
 #[test]
 fn it_remakes_a_bounded_number_of_revisions_however_many_were_never_accepted() {
-    let (one_may_be, steps_of_one) = look_at(1);
-    assert!(!one_may_be && steps_of_one > 0);
-    let (one_may_be, most) = look_at(MOST_REMADE);
-    assert!(!one_may_be && most == MOST_REMADE * steps_of_one);
-    assert_eq!(look_at(4 * MOST_REMADE), (true, most));
+    let (looser, steps_of_one) = look_at(1);
+    assert!(looser == Looser::Not && steps_of_one > 0);
+    let (looser, most) = look_at(MOST_REMADE);
+    assert!(looser == Looser::Not && most == MOST_REMADE * steps_of_one);
+    assert_eq!(look_at(4 * MOST_REMADE), (Looser::More, most));
 }
 
 /// How long the schema of a tool is at least, so that reading one stands out.
