@@ -329,6 +329,15 @@ impl Answer {
         self.wants_callers_id() && self.status == 200
     }
 
+    /// Turns an answer that only the caller's id would tell from good news into one that says so by
+    /// its status: the answer to a notification (Streamable HTTP, "Sending Messages to the Server").
+    pub(crate) fn speak_without_id(&mut self) {
+        if self.is_lost_without_id() {
+            self.status = 400;
+            self.id = EchoedId::Null;
+        }
+    }
+
     fn error(status: u16, code: i32, reason: &'static str, message: String) -> Self {
         let form = Form::Error {
             code,

@@ -150,6 +150,7 @@ impl RequestPath {
                     search: reader.map(|reader| IdSearch::new(reader, Vec::new())),
                     max_bytes: settings.limits.max_bytes,
                     stream: None,
+                    is_of_notification: false,
                 };
                 self.refuse(refusing, end, effects)
             }
@@ -202,6 +203,7 @@ impl RequestPath {
                     search: None,
                     max_bytes: settings.limits.max_bytes,
                     stream: None,
+                    is_of_notification: false,
                 };
                 self.refuse(refusing, end, effects)
             }
@@ -316,6 +318,7 @@ impl RequestPath {
                 let id = message.id().map(<[u8]>::to_vec);
                 let max_bytes = settings.limits.max_bytes;
                 let (end, size) = (message.end(), self.size);
+                let is_of_notification = message.is_of_notification();
                 let stream = AnswerStream::of(&mut message, &settings.policy);
                 let search = if id.is_none() && answer.wants_callers_id() {
                     let (reader, buffered) = message.into_search();
@@ -330,6 +333,7 @@ impl RequestPath {
                     search,
                     max_bytes,
                     stream,
+                    is_of_notification,
                 };
                 // The id may stand behind what was refused.
                 refusing.look_for_id(&[], end);

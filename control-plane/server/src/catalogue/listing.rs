@@ -11,6 +11,7 @@ use super::client::{CatalogueClient, Listing};
 use super::era::{Era, NEWEST, client_info};
 use super::list_error::ListError;
 use super::shortened;
+use crate::aside;
 
 const NEWEST_WITH_INITIALIZE: &str = "2025-11-25";
 /// More tools, or more pages, are a server that never ends.
@@ -148,38 +149,100 @@ impl CatalogueClient {
         };
         let mut tools = Vec::new();
         let mut bytes = 0;
+        let mut unnamed = Unnamed::default();
         let mut params = json!({});
         for _ in 0..MOST_PAGES {
             let reply = self.call(url, era, "tools/list", params).await?;
-            let page: Page = serde_json::from_str(reply.result.get())
-                .map_err(|error| unreadable(&self.way.words(&error.to_string())))?;
-            for definition in page.tools {
-                bytes += definition.get().len();
-                match serde_json::from_str::<Named>(definition.get()) {
-                    Ok(Named { name }) => tools.push(RawTool {
-                        name,
-                        json: definition.get().to_owned(),
-                    }),
-                    Err(error) => {
-                        let error = self.way.words(&error.to_string());
-                        tracing::warn!(url, error, "a tool without a readable name is left out");
-                    }
-                }
-            }
+            let page = aside::run_on_answer(move || EntriesOfPage::read(&reply.result)).await;
+            let page = page.map_err(|error| unreadable(&self.way.words(&error)))?;
+            bytes += page.bytes;
+            tools.extend(page.tools);
+            unnamed.add(page.unnamed);
             if bytes > MOST_LIST_BYTES {
                 return Err(unreadable(
                     "its list is longer than 16 MiB; have it list less, or shorter descriptions",
                 ));
             }
-            if tools.len() > MOST_TOOLS {
+            if tools.len() + unnamed.count > MOST_TOOLS {
                 return Err(unreadable("it lists more than 10000 tools"));
             }
             match page.next_cursor {
                 Some(cursor) => params = json!({"cursor": cursor}),
-                None => return Ok(tools),
+                None => {
+                    if let Unnamed {
+                        count,
+                        first: Some(error),
+                    } = unnamed
+                    {
+                        let error = self.way.words(&error);
+                        tracing::warn!(
+                            url,
+                            count,
+                            error,
+                            "tools without a readable name are left out"
+                        );
+                    }
+                    return Ok(tools);
+                }
             }
         }
         Err(unreadable("its list has more than 1000 pages"))
+    }
+}
+
+/// The entries of a page of a list.
+struct EntriesOfPage {
+    tools: Vec<RawTool>,
+    /// The bytes of all of them.
+    bytes: usize,
+    unnamed: Unnamed,
+    next_cursor: Option<Value>,
+}
+
+/// How many entries have no name that can be read, and why the first has none.
+#[derive(Default)]
+struct Unnamed {
+    count: usize,
+    first: Option<String>,
+}
+
+impl Unnamed {
+    fn add(&mut self, more: Self) {
+        self.count += more.count;
+        self.first = self.first.take().or(more.first);
+    }
+}
+
+impl EntriesOfPage {
+    /// Reads the result of `tools/list`.
+    ///
+    /// # Errors
+    /// Why it is no page.
+    fn read(result: &RawValue) -> Result<Self, String> {
+        let page: Page = serde_json::from_str(result.get()).map_err(|error| error.to_string())?;
+        let mut entries = Self {
+            tools: Vec::new(),
+            bytes: 0,
+            unnamed: Unnamed::default(),
+            next_cursor: page.next_cursor,
+        };
+        for definition in page.tools {
+            entries.bytes += definition.get().len();
+            match serde_json::from_str::<Named>(definition.get()) {
+                Ok(Named { name }) => entries.tools.push(RawTool {
+                    name,
+                    json: definition.get().to_owned(),
+                }),
+                Err(error) => {
+                    let first = entries.unnamed.first.is_none();
+                    entries.unnamed.add(Unnamed {
+                        count: 1,
+                        first: first.then(|| error.to_string()),
+                    });
+                }
+            }
+        }
+        Ok(entries)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sqlx::AssertSqlSafe;
 use time::OffsetDateTime;
 
 use super::{SqlStore, audit, micros, now, stored, time};
@@ -11,8 +12,11 @@ use crate::{AuditEntry, Catalogue, DefinitionReview, ListHash, RawTool, ReviewSt
 const READ: &str = "read the catalogue";
 const WRITE: &str = "write the catalogue";
 
-/// How long a list is kept that nothing names any more.
+/// How long a list is kept that nothing names any more, if it is one of the newest of those.
 const UNUSED_KEPT_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
+/// How many of those are kept, besides two for each server: a server may list something else each
+/// time.
+const UNUSED_KEPT: u64 = 32;
 
 pub(super) async fn put(store: &SqlStore, catalogue: &Catalogue) -> Result<(), StoreError> {
     let mut session = store.write(WRITE).await?;
@@ -163,14 +167,26 @@ pub(super) async fn list(
 }
 
 /// Deletes the lists that neither a catalogue nor a stored generation names, once no generation can
-/// be about to be stored that began with them.
+/// be about to be stored that began with them: a day later, or when so many others have been stored
+/// since.
 pub(super) async fn drop_unused_lists(session: &mut Session) -> Result<(), StoreError> {
+    const UNNAMED: &str = "hash NOT IN (SELECT list_hash FROM catalogue \
+                           UNION SELECT list_hash FROM accepted_list \
+                           UNION SELECT list_hash FROM rollout_list)";
+    let servers = "SELECT COUNT(*) AS servers FROM catalogue";
+    let servers = session.row(servers, &[]).await?;
+    let servers = servers.map_or(Ok(0), |row| row.number("servers"))?;
+    let statement = format!(
+        "DELETE FROM tool_list WHERE {UNNAMED} AND (stored_at < $1 OR hash NOT IN (SELECT hash \
+         FROM tool_list WHERE {UNNAMED} ORDER BY stored_at DESC, hash LIMIT $2))"
+    );
     session
         .execute(
-            "DELETE FROM tool_list WHERE stored_at < $1 AND hash NOT IN \
-             (SELECT list_hash FROM catalogue UNION SELECT list_hash FROM accepted_list \
-             UNION SELECT list_hash FROM rollout_list)",
-            &[(now().1 - UNUSED_KEPT_MICROS).into()],
+            AssertSqlSafe(statement),
+            &[
+                (now().1 - UNUSED_KEPT_MICROS).into(),
+                (stored(UNUSED_KEPT) + 2 * servers).into(),
+            ],
         )
         .await
         .map(drop)

@@ -17,6 +17,7 @@ on_each_database!(
     it_keeps_the_lists_of_the_accepted_generation_while_the_server_moves_on,
     it_tells_an_empty_list_from_an_unknown_one,
     it_forgets_a_list_that_nothing_has_named_for_a_day,
+    it_keeps_few_lists_of_a_server_that_lists_something_else_each_time,
     it_keeps_what_was_decided_about_definitions_with_the_record_of_it,
 );
 
@@ -118,6 +119,32 @@ async fn it_forgets_a_list_that_nothing_has_named_for_a_day(place: Place) {
     assert_eq!(store.tool_list(&old.hash).await.expect("read"), None);
     assert!(store.tool_list(&new.hash).await.expect("read").is_some());
     assert_eq!(place.numbers("SELECT count(*) FROM tool").await, [1]);
+}
+
+async fn it_keeps_few_lists_of_a_server_that_lists_something_else_each_time(place: Place) {
+    let store = place.open().await;
+    let other = catalogue("other", &[("a", "{}")]);
+    store.put_catalogue(&other).await.expect("put");
+    let lists: Vec<Catalogue> = (0..60)
+        .map(|number| {
+            catalogue(
+                "data",
+                &[("a", &format!("{{\"description\":\"{number}\"}}"))],
+            )
+        })
+        .collect();
+    for list in &lists {
+        store.put_catalogue(list).await.expect("put");
+    }
+    // The two that are named, 32, and two for each server.
+    let kept = [2 + 32 + 4];
+    assert_eq!(place.numbers("SELECT count(*) FROM tool_list").await, kept);
+    assert_eq!(place.numbers("SELECT count(*) FROM tool").await, kept);
+    // The newest are kept, with those that are named.
+    for hash in [&other.hash, &lists[59].hash, &lists[58].hash] {
+        assert!(store.tool_list(hash).await.expect("read").is_some());
+    }
+    assert_eq!(store.tool_list(&lists[0].hash).await.expect("read"), None);
 }
 
 async fn it_keeps_what_was_decided_about_definitions_with_the_record_of_it(place: Place) {

@@ -26,6 +26,9 @@ fn gateway() -> Gateway {
         json!({"name": "secrets", "match": {"uri": "file:///secret/*"}, "allow": []}),
         json!({"name": "levels", "match": {"method": "logging/setLevel"},
             "limits": [{"id": "all", "requests": 1, "window_ms": 60000}]}),
+        json!({"name": "cancelled", "match": {"method": "notifications/cancelled"},
+            "limits": [{"id": "all", "requests": 1, "window_ms": 60000}]}),
+        json!({"name": "progress", "match": {"method": "notifications/progress"}, "allow": []}),
     ]);
     Gateway::with(&configuration)
 }
@@ -122,6 +125,37 @@ fn it_limits_a_method_and_says_when_to_try_again() {
             .iter()
             .any(|(name, _)| name == "retry-after")
     );
+}
+
+#[test]
+fn it_tells_the_sender_of_a_notification_why_it_is_refused() {
+    let gateway = gateway();
+    let notification = |method: &str| {
+        let params = json!({"requestId": 1, "progressToken": 1, "progress": 1});
+        Sent::post(json!({"jsonrpc": "2.0", "method": method, "params": params}).to_string())
+    };
+    let cancelled = notification("notifications/cancelled");
+    assert_eq!(gateway.send(&cancelled).cluster(), "weather-cluster");
+    for (sent, code, sentence) in [
+        (
+            cancelled,
+            42900,
+            "method `notifications/cancelled` is limited to 1 call",
+        ),
+        (
+            notification("notifications/progress"),
+            40300,
+            "method `notifications/progress` is not open to",
+        ),
+    ] {
+        let answer = gateway.send(&sent).answer();
+        assert_eq!(answer.error(), (400, code, Value::Null));
+        assert!(
+            answer.sentence().starts_with(sentence),
+            "{}",
+            answer.sentence()
+        );
+    }
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl RequestPath {
     }
 
     pub(super) fn send_refusal(&mut self, mut refusing: Refusing, effects: &mut Effects) -> Next {
-        refusing.replace_if_lost(|| Answer::invalid("a request needs an `id`".to_owned()));
+        refusing.settle_without_id();
         let Refusing {
             answer, item, id, ..
         } = refusing;

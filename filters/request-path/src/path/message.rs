@@ -82,6 +82,8 @@ pub(super) struct MessageInHand {
     capability: Option<Capability>,
     /// Whether the method opens a stream of events.
     opens_stream: bool,
+    /// Whether the method wants no answer.
+    notifies: bool,
     /// Where it names the item that a rule may be about, where that is no tool; once the method has
     /// been read.
     named_by: Option<NamedBy>,
@@ -123,6 +125,7 @@ impl MessageInHand {
             arrived: 0,
             capability: None,
             opens_stream: false,
+            notifies: false,
             named_by: None,
             item: None,
             check: None,
@@ -155,6 +158,11 @@ impl MessageInHand {
         self.id
             .as_deref()
             .or_else(|| self.reader.message().id().map(|id| id.raw(&self.buffered)))
+    }
+
+    /// Whether it is of a method that wants no answer, as far as its method has been read.
+    pub(super) fn is_of_notification(&self) -> bool {
+        self.notifies
     }
 
     /// Whether the last piece of the body has come.

@@ -19,6 +19,8 @@ pub(super) struct Refusing {
     pub(super) max_bytes: usize,
     /// The event stream on which the client reads its answers, where it reads no response.
     pub(super) stream: Option<AnswerStream>,
+    /// Whether the message is of a method that wants no answer, and so needs no id.
+    pub(super) is_of_notification: bool,
 }
 
 /// The event stream of a client that reads answers there and nowhere else.
@@ -78,6 +80,15 @@ impl Refusing {
         if self.id.is_none() && self.answer.is_lost_without_id() {
             self.answer = answer();
         }
+    }
+
+    /// Makes the answer one that is heard also where the message has no id: the sender of a
+    /// notification learns why it was refused, that of a request that it needs one.
+    pub(super) fn settle_without_id(&mut self) {
+        if self.is_of_notification && self.id.is_none() {
+            self.answer.speak_without_id();
+        }
+        self.replace_if_lost(|| Answer::invalid("a request needs an `id`".to_owned()));
     }
 }
 

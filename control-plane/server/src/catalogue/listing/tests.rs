@@ -14,8 +14,12 @@ use crate::catalogue::client::LIST_WITHIN;
 
 /// A server whose list is one page, or one page more for ever; gives its URL.
 async fn serve(servers: &mut JoinSet<()>, is_endless: bool) -> String {
-    async fn page(State(is_endless): State<bool>) -> Json<Value> {
-        let mut result = json!({"tools": []});
+    serve_pages(servers, (is_endless, json!([]))).await
+}
+
+async fn serve_pages(servers: &mut JoinSet<()>, pages: (bool, Value)) -> String {
+    async fn page(State((is_endless, tools)): State<(bool, Value)>) -> Json<Value> {
+        let mut result = json!({"tools": tools});
         if is_endless {
             result["nextCursor"] = json!("more");
             // A thousand pages take far longer than the client is given below.
@@ -26,7 +30,7 @@ async fn serve(servers: &mut JoinSet<()>, is_endless: bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/mcp", listener.local_addr().unwrap());
     let router = Router::new().route("/mcp", post(page));
-    let router = router.with_state(is_endless);
+    let router = router.with_state(pages);
     servers.spawn(async move { axum::serve(listener, router).await.unwrap() });
     url
 }
@@ -53,4 +57,27 @@ async fn it_gives_up_a_list_without_an_end_and_asks_the_next_endpoint() {
     client.list_within = Duration::from_secs(5);
     let server = server_at(&[&endless, &sound]);
     assert_eq!(client.list(&server).await.unwrap().endpoint, sound);
+}
+
+#[tokio::test]
+async fn it_counts_entries_without_a_name_as_tools_and_tells_of_the_first() {
+    let nothing = |count: usize| Value::from(vec![0; count]);
+    let mut servers = JoinSet::new();
+    let many = serve_pages(&mut servers, (false, nothing(MOST_TOOLS + 1))).await;
+    let client = CatalogueClient::new().unwrap();
+    let error = client.list(&server_at(&[&many])).await.unwrap_err();
+    assert!(
+        error.to_string().contains("more than 10000 tools"),
+        "{error}"
+    );
+
+    let mut page = nothing(1_000);
+    page[500] = json!({"name": "a"});
+    page[501] = json!({"name": 1});
+    let page = serde_json::value::to_raw_value(&json!({"tools": page})).unwrap();
+    let entries = EntriesOfPage::read(&page).unwrap();
+    let names: Vec<_> = entries.tools.iter().map(|tool| &*tool.name).collect();
+    assert_eq!((names, entries.unnamed.count), (vec!["a"], 999));
+    let first = entries.unnamed.first.unwrap();
+    assert!(first.contains("integer `0`"), "{first}");
 }

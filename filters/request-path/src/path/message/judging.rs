@@ -24,6 +24,8 @@ pub(super) const CALLER: Principal = Principal::Anonymous;
 
 /// The method that opens a stream of events: its body counts for as long as the stream lasts.
 const OPENS_STREAM: &[u8] = b"subscriptions/listen";
+/// The beginning of the methods that want no answer.
+const NOTIFIES: &[u8] = b"notifications/";
 /// The body of a request that opens a stream names what its client wants to hear of: a hundred long
 /// URIs are a tenth of this.
 const MOST_STREAM_BYTES: usize = 64 << 10;
@@ -71,6 +73,7 @@ impl MessageInHand {
                 let capability = *self.capability.insert(Capability::of_method(&method));
                 // Whether there is an id, is not known yet.
                 let form = MessageForm::Notification;
+                self.notifies = method.starts_with(NOTIFIES);
                 self.named_by = NamedBy::of_method(&settings.policy, self.endpoint, &method);
                 let about = (capability, self.named_by);
                 if let Some(refusal) = closed_method(settings, about, &method, form) {
