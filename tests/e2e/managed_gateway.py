@@ -115,6 +115,10 @@ def spread(gateway: ManagedGateway, new: RecordingUpstream, *rules: str) -> None
 
 def upload(gateway: ManagedGateway, module: bytes) -> Reply:
     """Uploads a module, as `POST /api/v1/modules` takes it."""
+    return upload_to(gateway.control_plane, module)
+
+
+def upload_to(control_plane: ControlPlane, module: bytes) -> Reply:
     headers = [("content-type", "application/wasm")]
-    with Connection(gateway.control_plane.rest_port) as connection:
+    with Connection(control_plane.rest_port) as connection:
         return connection.request("POST", "/api/v1/modules", headers, module)

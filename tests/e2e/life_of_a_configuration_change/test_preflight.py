@@ -9,7 +9,7 @@ from certificates import Authority
 from control_plane import ControlPlane
 from free_ports import free_port
 from installation import Installation
-from managed_gateway import CALLS, upload
+from managed_gateway import CALLS, upload, upload_to
 from traffic import Traffic
 from wasm_modules import sha256, that_never_ends
 
@@ -102,6 +102,33 @@ def test_it_judges_a_change_with_secrets_and_keeps_none_of_them(asking, question
         assert b"token@" in question and b"own@" in question
         for secret in (b"swordfish", b"PRIVATE KEY", *lines(chain), *lines(authority.file)):
             assert secret not in question
+
+
+def test_it_judges_a_change_beside_files_that_only_envoys_have(asking):
+    """Whatever of TLS names a file is no reason to look at nothing else."""
+    files = {"certificate_file": "/nowhere/chain.pem", "key_file": "/nowhere/key.pem"}
+    authorities = {"client_ca_file": "/nowhere/clients.pem"}
+    document = asking.document()
+    document["listeners"][0]["tls"] = {"certificates": [files], **authorities}
+    upstream = {"tls": {"ca_file": "/nowhere/ca.pem", "certificate": files, "server_name": "x.y"}}
+    document["clusters"] = [
+        {"name": "elsewhere", "endpoints": ["127.0.0.1:1"], "upstream": upstream}
+    ]
+    accepted = asking.request("PUT", "/api/v1/config", document)
+    assert accepted.status == 200, accepted.body
+    assert "unjudged" not in accepted.json, accepted.json
+    document["clusters"].append(cluster(NO_CERTIFICATE))
+    refused = asking.request("PUT", "/api/v1/config", document)
+    assert refused.status == 422, refused.body
+    (error,) = refused.json["errors"]
+    assert "certificate" in error["reason"], error
+    document["clusters"].pop()
+    module = that_never_ends()
+    assert upload_to(asking, module).status == 201
+    used = asking.request("PUT", "/api/v1/module", {"sha256": sha256(module)})
+    assert used.status == 422, used.body
+    (error,) = used.json["errors"]
+    assert "while it started the module" in error["reason"], error
 
 
 def lines(pem: Path) -> list[bytes]:

@@ -44,7 +44,7 @@ pub enum StartError {
     /// A stored document cannot be read by this version.
     #[error(
         "the stored revision {revision} cannot be read by this version; run the version that \
-         wrote it, or start from an empty store"
+         wrote it, or have a revision of before put in force by `--start-from-revision`"
     )]
     Unreadable {
         /// The number of the stored revision.

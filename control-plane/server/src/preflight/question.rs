@@ -24,6 +24,8 @@ const MOST_REASON: usize = 2_000;
 pub(super) enum Ending {
     /// It has judged the configuration.
     Answer(Answer),
+    /// It looked for a file that is not on this machine, and at nothing behind it; its words.
+    FileElsewhere(String),
     /// It crashed or was killed, which says nothing of a configuration without modules.
     Died(ExitStatus),
     /// It was stopped after this time, without an answer.
@@ -34,6 +36,11 @@ impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Answer(_) => f.write_str("answered"),
+            Self::FileElsewhere(words) => write!(
+                f,
+                "looked for a file that is not on the control plane's machine, and at nothing \
+                 behind it: {words}"
+            ),
             Self::Died(status) => write!(f, "ended by {status}"),
             Self::TookTooLong(time) => {
                 write!(f, "had no answer after {} s", time.as_secs_f32())
@@ -87,8 +94,10 @@ pub(super) async fn ask(
     }
     let words = words(&said, &file);
     // A file on the machine of the Envoys need not be on this one.
-    let is_elsewhere = words.contains("Invalid path: ");
-    Ok(Ending::Answer((!is_elsewhere).then_some(words)))
+    Ok(match words.contains("Invalid path: ") {
+        true => Ending::FileElsewhere(words),
+        false => Ending::Answer(Some(words)),
+    })
 }
 
 /// The end of what is written, whatever its length.
@@ -107,13 +116,21 @@ async fn end_of(mut written: impl AsyncRead + Unpin) -> io::Result<String> {
 }
 
 /// The reason in what Envoy writes before it gives up: `… error initializing configuration
-/// '<file>': <reason>`.
+/// '<file>': <reason>`. Where a field breaks a rule of its message, the message comes first, and the
+/// reason on the line that begins with a colon.
 fn words(said: &str, file: &Path) -> String {
     let before = format!("{}': ", file.display());
     let reason = said.split_once(&before).map(|(_, reason)| reason);
     let reason = reason.or_else(|| said.lines().last());
     let mut lines = reason.unwrap_or_default().lines();
-    let line = lines.next().unwrap_or_default().trim();
+    let mut line = lines.next().unwrap_or_default();
+    if line.starts_with("goo.gle/debug") {
+        line = lines
+            .rev()
+            .find_map(|line| line.strip_prefix(": "))
+            .unwrap_or(line);
+    }
+    let line = line.trim();
     let end = line.floor_char_boundary(MOST_REASON);
     line.get(..end).unwrap_or_default().to_owned()
 }
@@ -169,6 +186,9 @@ mod tests {
             "Failed to load trusted CA certificates from <inline>"
         );
         assert_eq!(words("a\nthe last words\n", file), "the last words");
+        let said = "[1] error initializing configuration '/tmp/x/envoy.pb': goo.gle/debugstr   \n\
+                    limit_kbps {\n  value: 7\n}\n: Proto constraint validation failed (X)\n";
+        assert_eq!(words(said, file), "Proto constraint validation failed (X)");
         assert_eq!(words("", file), "");
         let long = "é".repeat(MOST_REASON);
         assert_eq!(words(&long, file).len(), MOST_REASON);
@@ -186,6 +206,11 @@ mod tests {
         assert_eq!(
             ending(&folder, "exit 0", LONG).await.unwrap(),
             Ending::Answer(None)
+        );
+        let elsewhere = "echo Invalid path: /x >&2; exit 1";
+        assert_eq!(
+            ending(&folder, elsewhere, LONG).await.unwrap(),
+            Ending::FileElsewhere("Invalid path: /x".to_owned())
         );
         for script in ["exit 2", "kill -SEGV $$"] {
             let ending = ending(&folder, script, LONG).await.unwrap();

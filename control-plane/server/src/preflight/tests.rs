@@ -146,6 +146,12 @@ async fn it_takes_a_new_module_that_an_envoy_does_not_survive_or_start_in_time_f
     for (script, patience, word) in [
         ("exec sleep 100000", SHORT, "had no answer after 0.3 s"),
         ("kill -SEGV $$", LONG, "signal"),
+        // Behind the first file that is elsewhere it looks at nothing.
+        (
+            "echo Invalid path: /x >&2; exit 1",
+            LONG,
+            "behind it: Invalid path: /x",
+        ),
     ] {
         let preflight = asking(&folder, script, patience);
         let answer = preflight.ask(&first, &other).await;

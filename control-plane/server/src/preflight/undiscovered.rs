@@ -1,10 +1,12 @@
 //! Secrets that are not discovered: an Envoy that is asked beforehand has nobody to discover them
 //! from (1.40 crashes where it would have to), and no file is to hold what they say. Each is looked
-//! for in a file that has none; whether it can be used is checked where it is read.
+//! for in a file that has none; whether it can be used is checked where it is read. Files of TLS,
+//! which are on the machines of the Envoys, are secrets like them: Envoy would stop at the first
+//! that is not here, and look at nothing behind it.
 
 use envoy_types::pb::envoy::config::core::v3::{
-    ApiVersion, ConfigSource, PathConfigSource, TransportSocket,
-    config_source::ConfigSourceSpecifier, transport_socket::ConfigType,
+    ApiVersion, ConfigSource, DataSource, PathConfigSource, TransportSocket,
+    config_source::ConfigSourceSpecifier, data_source::Specifier, transport_socket::ConfigType,
 };
 use envoy_types::pb::envoy::extensions::filters::http::credential_injector::v3::CredentialInjector;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
@@ -12,8 +14,8 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 };
 use envoy_types::pb::envoy::extensions::http::injected_credentials::generic::v3::Generic;
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
-    CommonTlsContext, DownstreamTlsContext, SdsSecretConfig, UpstreamTlsContext,
-    common_tls_context::ValidationContextType,
+    CommonTlsContext, DownstreamTlsContext, SdsSecretConfig, TlsCertificate, UpstreamTlsContext,
+    common_tls_context::{CombinedCertificateValidationContext, ValidationContextType},
 };
 use envoy_types::pb::envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
 use envoy_types::pb::google::protobuf::Any;
@@ -44,16 +46,59 @@ fn in_tls(tls: Option<&mut CommonTlsContext>) {
     for secret in &mut tls.tls_certificate_sds_secret_configs {
         in_secret(secret);
     }
-    let authorities = match &mut tls.validation_context_type {
-        Some(ValidationContextType::ValidationContextSdsSecretConfig(secret)) => Some(secret),
-        Some(ValidationContextType::CombinedValidationContext(combined)) => {
-            combined.validation_context_sds_secret_config.as_mut()
-        }
-        _ => None,
+    let given = tls.tls_certificates.len();
+    let is_inline = |certificate: &TlsCertificate| {
+        let parts = [&certificate.certificate_chain, &certificate.private_key];
+        !parts.into_iter().flatten().any(is_in_file)
     };
-    if let Some(secret) = authorities {
-        in_secret(secret);
+    tls.tls_certificates.retain(is_inline);
+    if tls.tls_certificates.len() < given {
+        // One stands for all of them.
+        tls.tls_certificate_sds_secret_configs
+            .push(file_elsewhere());
     }
+    tls.validation_context_type = tls.validation_context_type.take().map(in_authorities);
+}
+
+fn in_authorities(kind: ValidationContextType) -> ValidationContextType {
+    match kind {
+        ValidationContextType::ValidationContextSdsSecretConfig(mut secret) => {
+            in_secret(&mut secret);
+            ValidationContextType::ValidationContextSdsSecretConfig(secret)
+        }
+        ValidationContextType::CombinedValidationContext(mut combined) => {
+            if let Some(secret) = &mut combined.validation_context_sds_secret_config {
+                in_secret(secret);
+            }
+            ValidationContextType::CombinedValidationContext(combined)
+        }
+        ValidationContextType::ValidationContext(mut context)
+            if context.trusted_ca.as_ref().is_some_and(is_in_file) =>
+        {
+            context.trusted_ca = None;
+            let combined = CombinedCertificateValidationContext {
+                default_validation_context: Some(context),
+                validation_context_sds_secret_config: Some(file_elsewhere()),
+                ..Default::default()
+            };
+            ValidationContextType::CombinedValidationContext(combined)
+        }
+        other => other,
+    }
+}
+
+fn is_in_file(source: &DataSource) -> bool {
+    matches!(source.specifier, Some(Specifier::Filename(_)))
+}
+
+/// A secret in the place of a file that only the machines of the Envoys need to have.
+fn file_elsewhere() -> SdsSecretConfig {
+    let mut secret = SdsSecretConfig {
+        name: "file".to_owned(),
+        ..Default::default()
+    };
+    in_secret(&mut secret);
+    secret
 }
 
 /// Discovers none of the secrets that filters towards a cluster's endpoints put into requests.
