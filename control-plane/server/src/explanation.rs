@@ -129,11 +129,8 @@ pub enum ExplainError {
     #[error("`params.name` is missing; a `tools/call` names its tool there")]
     NoTool,
     /// A message about a prompt or resource names it.
-    #[error(
-        "a rule may be about the message, which must name its prompt or resource, in \
-         `params.name`, `params.uri` or `params.ref`"
-    )]
-    NoItem,
+    #[error("a rule may be about the message, which must have {0}")]
+    NoItem(&'static str),
 }
 
 /// Decides about a message as Envoys of this generation do, for a caller who is anonymous.
@@ -179,7 +176,7 @@ pub fn explain(
         shadowed: Vec::new(),
     };
     if message.method == "tools/call" {
-        let tool = message.params.name.as_deref().ok_or(ExplainError::NoTool)?;
+        let tool = message.tool().ok_or(ExplainError::NoTool)?;
         explained.call(built, resolved, id, tool, message.params.arguments);
     } else {
         explained.other(built, policy, id, message)?;
@@ -226,12 +223,12 @@ impl DecisionExplained {
             None => MessageForm::Notification,
         };
         let method = message.method.as_bytes();
-        let (kind, name) = message.item();
-        if policy.may_rule_on(endpoint, kind, method) {
+        if let Some(by) = policy.named_by(endpoint, method) {
+            let (kind, name) = by.find(message.names()).map_err(ExplainError::NoItem)?;
             let naming = Naming {
                 kind,
                 method,
-                name: name.ok_or(ExplainError::NoItem)?.as_bytes(),
+                name: name.as_bytes(),
                 form,
             };
             match policy.item(endpoint, naming) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use policy_engine::{ItemKind, MessageForm, Naming, Principal};
+use policy_engine::{ItemKind, MessageForm, NamedBy, Principal, Said, SaidNames, SaidReference};
 use serde::Deserialize;
 
 use crate::{Fault, fault};
@@ -69,7 +69,8 @@ pub struct Caller {
 #[derive(Clone, Copy)]
 pub(crate) enum Subject<'c> {
     Tool(&'c str),
-    Other(Naming<'c>),
+    /// A message of this method.
+    Method(&'c str),
 }
 
 impl Call {
@@ -101,7 +102,12 @@ impl Call {
         }
         let subject = match (&self.tool, &self.method) {
             (Some(tool), None) => Some(Subject::Tool(tool)),
-            (None, Some(method)) => Some(Subject::Other(self.naming(method))),
+            (None, Some(method)) => {
+                if faults.is_empty() {
+                    faults.extend(self.unnamed(method));
+                }
+                Some(Subject::Method(method))
+            }
             (Some(_), Some(_)) => {
                 faults.push(fault(
                     "/method",
@@ -120,21 +126,43 @@ impl Call {
         }
     }
 
-    /// The item that a message of this method names.
-    fn naming<'c>(&'c self, method: &'c str) -> Naming<'c> {
-        let (kind, name) = match (&self.prompt, &self.uri) {
-            (Some(prompt), _) => (ItemKind::Prompt, prompt.as_str()),
-            (None, Some(uri)) => (ItemKind::Resource, uri.as_str()),
-            (None, None) => (ItemKind::Method, method),
+    /// The fields that a message of this method has no place for.
+    fn unnamed(&self, method: &str) -> impl Iterator<Item = Fault> {
+        let kinds = NamedBy::of_method(method.as_bytes()).map_or(&[][..], NamedBy::kinds);
+        let fields = [
+            ("/prompt", &self.prompt, ItemKind::Prompt),
+            ("/uri", &self.uri, ItemKind::Resource),
+        ];
+        let unnamed = fields
+            .into_iter()
+            .filter(|(_, given, kind)| given.is_some() && !kinds.contains(kind));
+        unnamed.map(|(field, _, kind)| {
+            let reason = format!("a message of this `method` names no {}", kind.word());
+            fault(field, reason)
+        })
+    }
+
+    /// The content of the places where a message of this method may name an item.
+    pub(crate) fn names<'c>(&'c self, method: &'c str) -> SaidNames<&'c str> {
+        let said = |given: &'c Option<String>| given.as_deref().map_or(Said::Nothing, Said::Text);
+        let (name, uri) = (said(&self.prompt), said(&self.uri));
+        let kind = match (name, uri) {
+            (Said::Text(_), _) => Some(ItemKind::Prompt),
+            (_, Said::Text(_)) => Some(ItemKind::Resource),
+            _ => None,
         };
-        Naming {
-            kind,
-            method: method.as_bytes(),
-            name: name.as_bytes(),
-            form: match self.form {
-                Some(Form::Notification) => MessageForm::Notification,
-                Some(Form::Request) | None => MessageForm::Request,
-            },
+        SaidNames {
+            name,
+            uri,
+            reference: Some(SaidReference { kind, name, uri }),
+            method: Said::Text(method),
+        }
+    }
+
+    pub(crate) fn form(&self) -> MessageForm {
+        match self.form {
+            Some(Form::Notification) => MessageForm::Notification,
+            Some(Form::Request) | None => MessageForm::Request,
         }
     }
 

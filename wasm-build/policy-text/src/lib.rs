@@ -81,10 +81,7 @@ impl TextPolicy {
                 let tool = self.0.tool(endpoint, name.as_bytes());
                 tool.map(|tool| Some(Item::from(tool)))
             }
-            Subject::Other(naming) => {
-                self.check_name(endpoint, naming)?;
-                self.0.item(endpoint, naming)
-            }
+            Subject::Method(method) => self.item(endpoint, method, &call)?,
         };
         let (rules, outcome) = match (item, subject) {
             (Err(refusal), _) => (Rules::default(), Err(refusal)),
@@ -96,9 +93,7 @@ impl TextPolicy {
             }
             (Ok(None), subject) => {
                 let closed = match subject {
-                    Subject::Other(Naming { method, form, .. }) => {
-                        self.0.closed_method(method, form)
-                    }
+                    Subject::Method(method) => self.0.closed_method(method.as_bytes(), call.form()),
                     Subject::Tool(_) => None,
                 };
                 let forward = self.0.forward(endpoint);
@@ -118,29 +113,43 @@ impl TextPolicy {
         }
     }
 
-    /// Sees to it that a message is named by the prompt or resource that a rule may be about.
-    fn check_name(&self, endpoint: EndpointId, naming: Naming<'_>) -> Result<(), Vec<Fault>> {
-        let Naming { kind, method, .. } = naming;
-        let named = match ItemKind::of_method(method) {
-            _ if kind != ItemKind::Method => return Ok(()),
-            ItemKind::Prompt => &[(ItemKind::Prompt, "/prompt")][..],
-            ItemKind::Resource => &[(ItemKind::Resource, "/uri")],
-            _ if method == b"completion/complete" => {
-                &[(ItemKind::Prompt, "/prompt"), (ItemKind::Resource, "/uri")]
-            }
-            ItemKind::Tool | ItemKind::Method => &[],
+    /// The item that a message of this method names; none where no rule is about it.
+    fn item(
+        &self,
+        endpoint: EndpointId,
+        method: &str,
+        call: &Call,
+    ) -> Result<Result<Option<Item>, Refusal>, Vec<Fault>> {
+        let Some(by) = self.0.named_by(endpoint, method.as_bytes()) else {
+            return Ok(Ok(None));
         };
-        let mut ruled = named.iter();
-        match ruled.find(|(kind, _)| self.0.may_rule_on(endpoint, *kind, method)) {
-            None => Ok(()),
-            Some((kind, path)) => {
-                let reason = format!(
-                    "a rule may be about the {}; write the one that the message names",
-                    kind.word()
-                );
-                Err(vec![fault(path, reason)])
-            }
-        }
+        let unnamed = |_lacks| {
+            let may_rule =
+                |kind: &&ItemKind| self.0.may_rule_on(endpoint, **kind, method.as_bytes());
+            let kind = by
+                .kinds()
+                .iter()
+                .find(may_rule)
+                .copied()
+                .unwrap_or_default();
+            let path = match kind {
+                ItemKind::Resource => "/uri",
+                _ => "/prompt",
+            };
+            let reason = format!(
+                "a rule may be about the {}; write the one that the message names",
+                kind.word()
+            );
+            vec![fault(path, reason)]
+        };
+        let (kind, name) = by.find(call.names(method)).map_err(unnamed)?;
+        let naming = Naming {
+            kind,
+            method: method.as_bytes(),
+            name: name.as_bytes(),
+            form: call.form(),
+        };
+        Ok(self.0.item(endpoint, naming))
     }
 
     /// The plan by which a message about an item passes, or why it does not.

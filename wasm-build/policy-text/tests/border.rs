@@ -144,6 +144,14 @@ fn it_does_not_decide_without_the_name_that_a_rule_may_be_about() {
             "/uri",
         ),
         (
+            json!({"endpoint": "/mcp", "method": "ping", "prompt": "a"}),
+            "/prompt",
+        ),
+        (
+            json!({"endpoint": "/mcp", "method": "prompts/get", "uri": "a:b"}),
+            "/uri",
+        ),
+        (
             json!({"endpoint": "/mcp", "tool": "open", "prompt": "a"}),
             "/prompt",
         ),

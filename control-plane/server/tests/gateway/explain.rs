@@ -107,16 +107,26 @@ async fn it_explains_prompts_resources_and_methods() {
         };
         assert_eq!(named, expected, "{}", answer.text);
     }
-    let message = json!({"jsonrpc": "2.0", "id": 1, "method": "prompts/get"});
-    let answer = control_plane
-        .post(EXPLAIN, &json!({"message": message}))
-        .await;
-    assert_eq!(
-        answer.status,
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "{}",
-        answer.text
-    );
+    let both = json!({"type": "ref/prompt", "name": "x", "uri": "file:///secret/a"});
+    let unsaid = json!({"type": "ref/resource", "name": null, "uri": "file:///secret/a"});
+    for (method, params, expected) in [
+        ("prompts/get", json!({}), "a string in `params.name`"),
+        ("resources/read", json!({"uri": 1}), "in `params.uri`"),
+        ("completion/complete", json!({"ref": both}), "`params.ref`"),
+        (
+            "completion/complete",
+            json!({"ref": unsaid}),
+            "`params.ref`",
+        ),
+        ("completion/complete", json!({"ref": 1}), "`params.ref`"),
+    ] {
+        let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let sent = json!({"message": message});
+        let answer = control_plane.post(EXPLAIN, &sent).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        let detail = answer.json["detail"].as_str().unwrap();
+        assert!(detail.contains(expected), "{detail}");
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use crate::ids::EndpointId;
 use crate::item::Item;
 use crate::item_kind::ItemKind;
 use crate::method::MessageForm;
+use crate::named_by::{COMPLETE, NamedBy};
 use crate::refusal::Refusal;
 use crate::tools::Subject;
 use crate::tools::rule::{LONGEST_NAME, Rule};
@@ -37,6 +38,15 @@ impl Policy {
         };
         let mut about = self.tools.about_unlisted(server, kind, method);
         about.next().is_some()
+    }
+
+    /// The part of the messages of a method that names what a rule may be about; none where no rule
+    /// is about any of them, and [`Self::closed_method`] decides.
+    #[must_use]
+    pub fn named_by(&self, endpoint: EndpointId, method: &[u8]) -> Option<NamedBy> {
+        let may_rule = |kind: &ItemKind| self.may_rule_on(endpoint, *kind, method);
+        let by = NamedBy::of_method(method)?;
+        by.kinds().iter().any(may_rule).then_some(by)
     }
 
     /// The item other than a tool that a message names; none where no rule is about it. It belongs
@@ -82,9 +92,6 @@ impl Policy {
         Some((self.tools.server_place(server)?, server))
     }
 }
-
-/// The method whose messages may name a template of URIs.
-const COMPLETE: &str = "completion/complete";
 
 /// How long a URI may be where rules go by URIs, in bytes.
 const LONGEST_URI: usize = 4096;

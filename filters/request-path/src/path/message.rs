@@ -9,7 +9,7 @@ mod naming;
 use std::ops::ControlFlow;
 
 use mcp_message::{Capability, EndOfBody, Era, Kind, Message, MessageBounds, ReadProgress, Reader};
-use policy_engine::{ArgumentsCheck, EndpointId, Item, ToolId};
+use policy_engine::{ArgumentsCheck, EndpointId, Item, NamedBy, ToolId};
 
 use super::clearance::Clearance;
 use crate::agreement;
@@ -21,7 +21,6 @@ use crate::request_budget::{NotedId, WaitingCaller};
 use crate::settings::Settings;
 use awaited::AwaitedAnswer;
 use limiting::Limiting;
-use naming::NamedBy;
 
 /// A piece of a body that has come in one event.
 pub(super) struct Piece {

@@ -4,13 +4,13 @@ use std::ops::ControlFlow;
 
 use mcp_message::{Capability, EndOfBody, Era, Kind, Member, Message};
 use policy_engine::{
-    Arguments, Decision, Item, MessageForm, Naming, Plan, Policy, Principal, Refusal, TargetId,
-    ToolId, echo,
+    Arguments, Decision, Item, MessageForm, NamedBy, Naming, Plan, Policy, Principal, Refusal,
+    TargetId, ToolId, echo,
 };
 
 use super::awaited::AwaitedAnswer;
 use super::limiting::Limiting;
-use super::naming::NamedBy;
+use super::naming;
 use super::{MessageFate, MessageInHand};
 use crate::agreement;
 use crate::answer::Answer;
@@ -74,7 +74,7 @@ impl MessageInHand {
                 // Whether there is an id, is not known yet.
                 let form = MessageForm::Notification;
                 self.notifies = method.starts_with(NOTIFIES);
-                self.named_by = NamedBy::of_method(&settings.policy, self.endpoint, &method);
+                self.named_by = settings.policy.named_by(self.endpoint, &method);
                 let about = (capability, self.named_by);
                 if let Some(refusal) = closed_method(settings, about, &method, form) {
                     let agreed = agreement::check_names(&self.announced, capability, &method, None);
@@ -133,7 +133,10 @@ impl MessageInHand {
         if self.announced.era == Era::Modern && message.protocol_version().is_none() {
             return false;
         }
-        if self.named_by.is_some_and(|by| !by.is_read(message)) {
+        if self
+            .named_by
+            .is_some_and(|by| !naming::is_read(by, message))
+        {
             return false;
         }
         match (capability, capability.named_in(message)) {
@@ -250,7 +253,7 @@ impl MessageInHand {
             Kind::Notification | Kind::Response => MessageForm::Notification,
         };
         let (kind, name) = named_by
-            .find(message, &self.buffered)
+            .find(naming::names(message, &self.buffered))
             .map_err(|lacks| Answer::nameless(&echo(method), lacks))?;
         let naming = Naming {
             kind,
