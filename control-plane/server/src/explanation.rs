@@ -2,13 +2,13 @@
 //! run, and where that rule is in the document. Nothing is called and nothing is counted.
 
 use gateway_document::{ListenerName, Resolved, did_you_mean};
+use mcp_message::Kind;
 use policy_engine::{
     Arguments, Decision, EndpointId, Item, ItemKind, MessageForm, Naming, Policy, Principal,
     Refusal, ToolId, Violation,
 };
 use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use thiserror::Error;
 use utoipa::ToSchema;
 
@@ -17,9 +17,8 @@ use crate::generation::Built;
 mod fields;
 mod message;
 
-pub use message::Message;
-
 use fields::{deciding, fields};
+use message::{ReadMessage, Unusable};
 
 /// The decision about a message, and everything that it comes from.
 #[derive(Debug, Serialize, ToSchema)]
@@ -80,7 +79,8 @@ pub struct ItemExplained {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DecidingField {
     /// `allow`, `constraints`, `input_schema` (what the server lists), `catalogue` (no server lists
-    /// the tool), `name` (it has several spellings), or `access` (the default for everything else).
+    /// the tool), `name` (it has several spellings), `message` (it cannot be read, or does not say
+    /// what it is about), or `access` (the default for everything else).
     pub field: &'static str,
     /// The rule that sets it; none where a default holds or a server says so.
     pub rule: Option<String>,
@@ -125,23 +125,18 @@ pub enum ExplainError {
         /// The paths that there are.
         known: String,
     },
-    /// A tool call names its tool.
-    #[error("`params.name` is missing; a `tools/call` names its tool there")]
-    NoTool,
-    /// A message about a prompt or resource names it.
-    #[error("a rule may be about the message, which must have {0}")]
-    NoItem(&'static str),
 }
 
 /// Decides about a message as Envoys of this generation do, for a caller who is anonymous.
 ///
 /// # Errors
-/// When there is no such listener or endpoint, or the message does not name what it is about.
+/// When there is no such listener or endpoint. A message that cannot be read is one that Envoys
+/// refuse.
 pub fn explain(
     built: &Built,
     listener: Option<&str>,
     endpoint: &str,
-    message: &Message<'_>,
+    message: &[u8],
 ) -> Result<DecisionExplained, ExplainError> {
     let (name, resolved) = find_listener(built, listener)?;
     let policy = &resolved.policy;
@@ -175,11 +170,15 @@ pub fn explain(
         fields: Vec::new(),
         shadowed: Vec::new(),
     };
-    if message.method == "tools/call" {
-        let tool = message.tool().ok_or(ExplainError::NoTool)?;
-        explained.call(built, resolved, id, tool, message.params.arguments);
-    } else {
-        explained.other(built, policy, id, message)?;
+    if let Err(unusable) = explained.decide(built, resolved, id, message) {
+        explained.decided_by = DecidingField {
+            field: "message",
+            rule: None,
+            place: None,
+        };
+        explained.decision = "refuse";
+        explained.reason = Some(unusable.reason);
+        explained.sentence = Some(unusable.sentence);
     }
     Ok(explained)
 }
@@ -209,6 +208,27 @@ fn find_listener<'b>(
 }
 
 impl DecisionExplained {
+    /// Reads a message as the filter does, in its order.
+    fn decide(
+        &mut self,
+        built: &Built,
+        resolved: &Resolved,
+        endpoint: EndpointId,
+        message: &[u8],
+    ) -> Result<(), Unusable> {
+        let policy = &resolved.policy;
+        let message = ReadMessage::of(message, policy.limits())?;
+        let Some(method) = message.method() else {
+            self.forward(policy, endpoint);
+            return Ok(());
+        };
+        match message.called_tool(&method)? {
+            Some(tool) => self.call(built, resolved, endpoint, (&tool, message.arguments())),
+            None => self.other(built, policy, endpoint, (&method, &message))?,
+        }
+        Ok(())
+    }
+
     /// A message that is no tool call: a rule about its prompt, resource or method decides, or else
     /// the default.
     fn other(
@@ -216,19 +236,18 @@ impl DecisionExplained {
         built: &Built,
         policy: &Policy,
         endpoint: EndpointId,
-        message: &Message<'_>,
-    ) -> Result<(), ExplainError> {
-        let form = match message.id {
-            Some(_) => MessageForm::Request,
-            None => MessageForm::Notification,
+        (method, message): (&[u8], &ReadMessage<'_>),
+    ) -> Result<(), Unusable> {
+        let form = match message.kind {
+            Kind::Request => MessageForm::Request,
+            Kind::Notification | Kind::Response => MessageForm::Notification,
         };
-        let method = message.method.as_bytes();
         if let Some(by) = policy.named_by(endpoint, method) {
-            let (kind, name) = by.find(message.names()).map_err(ExplainError::NoItem)?;
+            let (kind, name) = message.named(method, by)?;
             let naming = Naming {
                 kind,
                 method,
-                name: name.as_bytes(),
+                name: &name,
                 form,
             };
             match policy.item(endpoint, naming) {
@@ -250,13 +269,16 @@ impl DecisionExplained {
         }
         match policy.closed_method(method, form) {
             Some(refusal) => self.refuse(&refusal),
-            None => {
-                let target = policy.forward(endpoint).map(|plan| plan.target());
-                self.server = target.map(|target| policy.server(target).to_owned());
-                self.cluster = target.map(|target| policy.cluster(target).to_owned());
-            }
+            None => self.forward(policy, endpoint),
         }
         Ok(())
+    }
+
+    /// A message that nothing is asked about goes to the endpoint's server.
+    fn forward(&mut self, policy: &Policy, endpoint: EndpointId) {
+        let target = policy.forward(endpoint).map(|plan| plan.target());
+        self.server = target.map(|target| policy.server(target).to_owned());
+        self.cluster = target.map(|target| policy.cluster(target).to_owned());
     }
 
     /// A message about something that a rule names and that is no tool.
@@ -288,14 +310,15 @@ impl DecisionExplained {
         built: &Built,
         resolved: &Resolved,
         endpoint: EndpointId,
-        name: &str,
-        arguments: Option<&RawValue>,
+        (name, arguments): (&[u8], Option<&[u8]>),
     ) {
         let policy = &resolved.policy;
-        let tool = match policy.tool(endpoint, name.as_bytes()) {
+        let tool = match policy.tool(endpoint, name) {
             Ok(tool) => tool,
             Err(refusal) => {
                 let views = built.tools();
+                // A list of tools is text.
+                let name = &*String::from_utf8_lossy(name);
                 let own = views
                     .iter()
                     .find(|view| view.name == name && view.listener.as_str() == self.listener);
@@ -322,15 +345,14 @@ impl DecisionExplained {
         self.tool = Some(explanation.tool.clone());
         self.fields = fields(built, ItemKind::Tool, explanation);
         self.decided_by = deciding(built, "allow", &explanation.allow.rule, Some("access"));
-        let raw = arguments.map(RawValue::get);
-        let given = match raw {
-            Some(text) => Arguments::Raw(text.as_bytes()),
+        let given = match arguments {
+            Some(text) => Arguments::Raw(text),
             None => Arguments::Absent,
         };
         match policy.decide(tool, &Principal::Anonymous, given) {
             Decision::Refuse(refusal) => {
                 if matches!(refusal, Refusal::BadArguments { .. }) {
-                    self.decided_by = schema_to_blame(built, resolved, tool, raw);
+                    self.decided_by = schema_to_blame(built, resolved, tool, arguments);
                 }
                 self.refuse(&refusal);
             }
@@ -357,7 +379,7 @@ fn schema_to_blame(
     built: &Built,
     resolved: &Resolved,
     tool: ToolId,
-    arguments: Option<&str>,
+    arguments: Option<&[u8]>,
 ) -> DecidingField {
     let own = DecidingField {
         field: "input_schema",
@@ -367,7 +389,7 @@ fn schema_to_blame(
     let Some(explanation) = resolved.policy.explain(tool) else {
         return own;
     };
-    let arguments = arguments.unwrap_or("{}").as_bytes();
+    let arguments = arguments.unwrap_or(b"{}");
     match resolved.policy.fits_own_schema(tool, arguments) {
         true => deciding(built, "constraints", &explanation.constraints.rule, None),
         false => own,

@@ -55,6 +55,18 @@ pub(crate) enum EchoedId {
     Null,
 }
 
+/// The reason against a message that does not name what it must.
+pub const NAMELESS: &str = "nameless";
+
+/// The reason against a message that cannot be read.
+#[must_use]
+pub fn reason_of_unreadable(error: &ReadError) -> &'static str {
+    match error {
+        ReadError::TooLarge { .. } => "body_too_large",
+        _ => "unreadable",
+    }
+}
+
 impl Answer {
     /// The answer to a call that the engine refused.
     pub(crate) fn refused(refusal: &Refusal, era: Era) -> Self {
@@ -137,10 +149,11 @@ impl Answer {
 
     /// The body is not one readable message.
     pub(crate) fn unreadable(error: &ReadError) -> Self {
-        let (status, reason) = match error {
-            ReadError::TooLarge { .. } => (413, "body_too_large"),
-            _ => (400, "unreadable"),
+        let status = match error {
+            ReadError::TooLarge { .. } => 413,
+            _ => 400,
         };
+        let reason = reason_of_unreadable(error);
         Self::error(status, error.code(), reason, error.to_string())
     }
 
@@ -302,7 +315,7 @@ impl Answer {
         Self::error(
             200,
             INVALID_PARAMS,
-            "nameless",
+            NAMELESS,
             format!("`{method}` needs {lacks}"),
         )
         .with_callers_id()

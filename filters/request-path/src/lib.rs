@@ -72,8 +72,8 @@ mod request_budget;
 mod settings;
 mod warning_pace;
 
-pub use answer::{Answer, Reply};
+pub use answer::{Answer, NAMELESS, Reply, reason_of_unreadable};
 pub use effects::{Effect, Effects, Event, HeaderValue, Next};
-pub use path::RequestPath;
+pub use path::{RequestPath, names};
 pub use request_budget::NotedId;
-pub use settings::{Budgets, Settings};
+pub use settings::{Budgets, Settings, message_bounds};

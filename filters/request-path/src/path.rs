@@ -22,6 +22,8 @@ use crate::head::{Changes, Head, Rest};
 use crate::passed_on::PassedOnShare;
 use crate::request_budget::{Share, Stage};
 use crate::settings::Settings;
+pub use message::names;
+
 use message::{MessageFate, MessageInHand, Piece};
 use phase::Phase;
 use refusing::{AnswerStream, IdSearch, Refusing};

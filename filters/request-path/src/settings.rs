@@ -1,8 +1,8 @@
 //! The settings by which a request is judged: one configuration, compiled, and the room of its VM.
 
 use mcp_message::MessageBounds;
-use policy_engine::Policy;
 use policy_engine::slots::HashKey;
+use policy_engine::{BodyLimits, Policy};
 
 use crate::look_alikes::LookAlikes;
 use crate::passed_on::PassedOnBudget;
@@ -27,17 +27,22 @@ pub struct Settings {
     pub(crate) warnings: WarningPace,
 }
 
+/// The bounds of messages on a listener whose bodies have these.
+#[must_use]
+pub fn message_bounds(body: BodyLimits) -> MessageBounds {
+    MessageBounds {
+        max_bytes: body.max_body_bytes,
+        max_depth: usize::try_from(body.max_depth).unwrap_or(usize::MAX),
+        ..MessageBounds::default()
+    }
+}
+
 impl Settings {
     /// The settings of a policy, with room for its bodies. `hash_key` places the buckets of its
     /// limits, and is the same in all VMs of a process.
     #[must_use]
     pub fn new(policy: Policy, hash_key: HashKey, budgets: &Budgets) -> Self {
-        let body = policy.limits();
-        let limits = MessageBounds {
-            max_bytes: body.max_body_bytes,
-            max_depth: usize::try_from(body.max_depth).unwrap_or(usize::MAX),
-            ..MessageBounds::default()
-        };
+        let limits = message_bounds(policy.limits());
         let Budgets {
             requests,
             passed_on,

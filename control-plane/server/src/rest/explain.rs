@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::problem::Problem;
 use crate::aside;
-use crate::explanation::{DecisionExplained, ExplainError, Message, explain};
+use crate::explanation::{DecisionExplained, ExplainError, explain};
 use crate::gateway::Gateway;
 
 /// A message, and where it would be sent.
@@ -30,8 +30,9 @@ pub(super) struct MessageToExplain<'a> {
 }
 
 /// Tells which rule decides about a message of an anonymous caller, by the policy that Envoys are
-/// meant to have. Nothing is called and nothing is counted. `Host`, `Origin` and the other headers
-/// of a request are not looked at.
+/// meant to have. The message is read as Envoys read it, by the same reader: what they would refuse
+/// as unreadable is refused here. Nothing is called and nothing is counted. `Host`, `Origin` and the
+/// other headers of a request are not looked at, nor whether they agree with the message.
 #[utoipa::path(post, path = "/api/v1/explain", operation_id = "explain_message", tag = "tools",
     request_body = MessageToExplain,
     responses((status = 200, description = "The decision", body = DecisionExplained)))]
@@ -42,17 +43,22 @@ pub(super) async fn post(
     let built = gateway.current();
     // A long message, or one about a tool that is like thousands of others, takes its time.
     aside::run(move || {
-        let asked: MessageToExplain = read(&body)?;
-        let message: Message = read(asked.message.get().as_bytes())?;
+        let asked = read(&body)?;
+        let message = asked.message.get().as_bytes();
         let endpoint = asked.endpoint.as_deref().unwrap_or("/mcp");
-        let explained = explain(&built, asked.listener.as_deref(), endpoint, &message)?;
+        let explained = explain(&built, asked.listener.as_deref(), endpoint, message)?;
         Ok(Json(explained))
     })
     .await
 }
 
-fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Problem> {
-    serde_json::from_slice(text).map_err(|error| {
+fn read(text: &[u8]) -> Result<MessageToExplain<'_>, Problem> {
+    // A list would be read as the fields in their order.
+    let outcome = match text.trim_ascii_start().first() {
+        Some(b'{') => serde_json::from_slice(text).map_err(|error| error.to_string()),
+        _ => Err("the body is no JSON object".to_owned()),
+    };
+    outcome.map_err(|error| {
         Problem::bad_request(format!(
             "{error}; send `{{\"message\": {{\"jsonrpc\": \"2.0\", \"id\": 1, \"method\": \
              \"tools/call\", \"params\": {{\"name\": …, \"arguments\": …}}}}}}`"

@@ -107,26 +107,119 @@ async fn it_explains_prompts_resources_and_methods() {
         };
         assert_eq!(named, expected, "{}", answer.text);
     }
-    let both = json!({"type": "ref/prompt", "name": "x", "uri": "file:///secret/a"});
-    let unsaid = json!({"type": "ref/resource", "name": null, "uri": "file:///secret/a"});
-    for (method, params, expected) in [
-        ("prompts/get", json!({}), "a string in `params.name`"),
-        ("resources/read", json!({"uri": 1}), "in `params.uri`"),
-        ("completion/complete", json!({"ref": both}), "`params.ref`"),
+}
+
+/// What Envoys refuse before a rule is asked, `explain` refuses in the same words.
+#[tokio::test]
+async fn it_refuses_what_envoys_cannot_read_or_do_not_find_named() {
+    let folder = folder();
+    let (control_plane, _server) = control_plane(folder.path(), ITEMS).await;
+    let named = |method: &str, params: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#)
+    };
+    let unreadable = "unreadable";
+    for (message, reason, sentence) in [
         (
-            "completion/complete",
-            json!({"ref": unsaid}),
+            named("prompts/get", "{}"),
+            "nameless",
+            "a string in `params.name`",
+        ),
+        (
+            named("resources/read", "{\"uri\": 1}"),
+            "nameless",
+            "in `params.uri`",
+        ),
+        (named("tasks/get", "{}"), "nameless", "in `params.taskId`"),
+        (
+            named("tools/call", "{}"),
+            "nameless",
+            "a string in `params.name`",
+        ),
+        (
+            named("completion/complete", "{}"),
+            "nameless",
             "`params.ref`",
         ),
-        ("completion/complete", json!({"ref": 1}), "`params.ref`"),
+        (
+            named(
+                "completion/complete",
+                r#"{"ref":{"type":"ref/prompt","name":"x","uri":"file:///secret/a"}}"#,
+            ),
+            "nameless",
+            "`params.ref`",
+        ),
+        (
+            named(
+                "completion/complete",
+                r#"{"ref":{"type":"ref/Prompt","name":"x"}}"#,
+            ),
+            "nameless",
+            "`params.ref`",
+        ),
+        (
+            named(
+                "completion/complete",
+                r#"{"ref":{"type":"ref/tool","name":"x"}}"#,
+            ),
+            "nameless",
+            "`params.ref`",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"add"}}"#.to_owned(),
+            "invalid_request",
+            "needs an `id`",
+        ),
+        (
+            r#"{"id":1,"method":"ping"}"#.to_owned(),
+            unreadable,
+            "`jsonrpc` is missing",
+        ),
+        (
+            r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#.to_owned(),
+            unreadable,
+            "`jsonrpc` must be",
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#.to_owned(),
+            unreadable,
+            "`id` must be",
+        ),
+        (
+            named("tools/call", r#"{"NAME":"add"}"#),
+            unreadable,
+            "`NAME`",
+        ),
+        (
+            named("tools/call", r#"{"name":"add","Arguments":{}}"#),
+            unreadable,
+            "`Arguments`",
+        ),
+        (
+            named("Tools/call", r#"{"name":"add"}"#),
+            unreadable,
+            "must be written",
+        ),
+        (format!("[{}]", named("ping", "{}")), unreadable, "batches"),
+        ("7".to_owned(), unreadable, "one JSON object"),
+        (
+            named("ping", &format!("{{\"a\":\"{}\"}}", "a".repeat(2 << 20))),
+            "body_too_large",
+            "is larger than",
+        ),
     ] {
-        let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        let sent = json!({"message": message});
-        let answer = control_plane.post(EXPLAIN, &sent).await;
-        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-        let detail = answer.json["detail"].as_str().unwrap();
-        assert!(detail.contains(expected), "{detail}");
+        let sent = format!(r#"{{"message": {message}}}"#);
+        let answer = control_plane.post_text(EXPLAIN, &sent).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        let found = &answer.json;
+        let shown = &message[..message.len().min(200)];
+        assert_eq!(found["decision"], "refuse", "{shown}");
+        assert_eq!(found["reason"], reason, "{shown}");
+        assert_eq!(found["decided_by"]["field"], "message", "{shown}");
+        let told = found["sentence"].as_str().unwrap();
+        assert!(told.contains(sentence), "{told}");
     }
+    let fields = control_plane.post_text(EXPLAIN, "[{}, null, null]").await;
+    assert_eq!(fields.status, StatusCode::BAD_REQUEST, "{}", fields.text);
 }
 
 #[tokio::test]

@@ -186,10 +186,15 @@ impl ControlPlane {
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.post_text(path, &body.to_string()).await
+    }
+
+    /// The same with a body that may be no JSON.
+    pub async fn post_text(&self, path: &str, body: &str) -> Answer {
         Answer::of(
             self.request(Method::POST, path)
                 .header("content-type", "application/json")
-                .body(body.to_string()),
+                .body(body.to_owned()),
         )
         .await
     }
