@@ -4,6 +4,7 @@
 //! those get that connect later; the table hands that out and counts the answers.
 
 mod assigning;
+mod attendance;
 mod gone;
 mod live_endpoints;
 mod newcomers;
@@ -18,6 +19,8 @@ use std::{
 };
 
 use assigning::given;
+use attendance::Moves;
+pub use attendance::{Attendance, Presence};
 use gone::GoneNodes;
 use live_endpoints::LiveEndpoints;
 pub use live_endpoints::{EndpointMark, EndpointMarks};
@@ -83,8 +86,7 @@ pub(crate) struct Fleet {
     crash_loops: u64,
     /// How often an Envoy rejected something, or what it is to have as a whole.
     rejections: u64,
-    /// How often an Envoy's last stream ended, or an Envoy came back.
-    departures: u64,
+    moves: Moves,
     /// The findings about endpoints at the moment.
     live: LiveEndpoints,
 }
@@ -133,11 +135,6 @@ impl Fleet {
     /// How often so far an Envoy rejected something, or what it is to have as a whole.
     pub(crate) fn rejections(&self) -> u64 {
         self.rejections
-    }
-
-    /// How often so far an Envoy's last stream ended, or an Envoy came back.
-    pub(crate) fn departures(&self) -> u64 {
-        self.departures
     }
 
     /// Takes the changes of rejections since the last call.
@@ -196,7 +193,7 @@ impl Fleet {
         let session = Arc::new(Mutex::new(Session::new(stream, memory)));
         if !node.is_up() {
             node.since = now;
-            self.departures += 1;
+            self.moves.note(&id);
         }
         node.run.come_back(process, first, now);
         if *node.identity != identity {
@@ -281,12 +278,13 @@ impl Fleet {
         node.close(stream, end, now);
         if !node.is_up() {
             self.gone.add(id, node);
-            self.departures += 1;
+            self.moves.note(id);
         }
         self.recount(id, now);
         while let Some(longest) = self.gone.surplus() {
             if let Some(node) = self.nodes.remove(&longest) {
                 self.gone.remove(&longest, &node);
+                self.moves.note(&longest);
             }
         }
     }

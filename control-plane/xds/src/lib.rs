@@ -92,7 +92,7 @@ mod version_key;
 
 pub use clock::{DeadlineClock, SimulatedClock};
 pub use distribution::{Assignments, Distribution, Newcomers};
-pub use fleet::{EndpointMark, EndpointMarks};
+pub use fleet::{Attendance, EndpointMark, EndpointMarks, Presence};
 pub use node_group::{NodeDescription, NodeSelector};
 pub use node_state::{
     ConnectionState, Crashes, DeliveryState, Departure, NodeAnswer, NodeId, NodeState, NodeSummary,

@@ -15,9 +15,9 @@ use time_of_day::TimeOfDay;
 use tokio::sync::watch;
 
 use crate::{
-    Distribution, EndpointMarks, Generation, Newcomers, NodeId, NodeSelector, NodeState,
-    NodeSummary, RejectedContent, RejectionChange, ResourceType, SecretTable, Snapshot, StreamEnd,
-    Tally,
+    Attendance, Distribution, EndpointMarks, Generation, Newcomers, NodeId, NodeSelector,
+    NodeState, NodeSummary, RejectedContent, RejectionChange, ResourceType, SecretTable, Snapshot,
+    StreamEnd, Tally,
     clock::DeadlineClock,
     fleet::{Admission, Brief, FirstRequest, Fleet, Identity, Node, TooManyStreams, lock},
     session::{OwnContents, Rejection, Standing, StreamId},
@@ -181,10 +181,16 @@ impl Publisher {
         self.fleet().rejections()
     }
 
-    /// How often so far an Envoy's last stream ended, or an Envoy came back. While this stays the
-    /// same, [`NodeSummary::departure`] of each Envoy does.
-    pub fn departures(&self) -> u64 {
-        self.fleet().departures()
+    /// Everybody who is connected or was lately, for one who begins to keep count of them.
+    pub fn attendance(&self) -> Attendance {
+        self.fleet().attendance()
+    }
+
+    /// Those who came, went or were forgotten since the last call of this or of
+    /// [`Publisher::attendance`], for the one who keeps count of them. What it costs grows with
+    /// these, and not with the fleet.
+    pub fn attendance_news(&self) -> Attendance {
+        self.fleet().attendance_news()
     }
 
     /// Whether a connected Envoy that is to have `generation` has not answered all of it; a look at

@@ -22,7 +22,7 @@ pub(super) struct GateKeeper {
 }
 
 /// The wave in hand, as far as its gates are concerned.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct GatedWave<'a> {
     /// The Envoys that it has given the generation to.
     pub(super) nodes: &'a BTreeSet<NodeId>,
@@ -30,8 +30,8 @@ pub(super) struct GatedWave<'a> {
     pub(super) has_passed: bool,
     /// Whether it is the last one: then nobody is left whom a closed gate would protect.
     pub(super) is_last: bool,
-    /// The Envoys of the rollout that have left and are not waited for any more.
-    pub(super) left: &'a BTreeSet<NodeId>,
+    /// Whether one of its Envoys is gone and not waited for any more.
+    pub(super) has_left: &'a dyn Fn(&NodeId) -> bool,
 }
 
 /// The word of the gates on the wave in hand.
@@ -158,7 +158,8 @@ impl GateKeeper {
             let envoy = self.envoys.get(id);
             envoy.is_some_and(|envoy| matches!(envoy.progress, Progress::Running { .. }))
         };
-        let awaited: Vec<&NodeId> = wave.nodes.difference(wave.left).collect();
+        let awaited = wave.nodes.iter().filter(|id| !(wave.has_left)(id));
+        let awaited: Vec<&NodeId> = awaited.collect();
         if awaited.is_empty() {
             return GateVerdict::Closed(
                 "every Envoy of the wave has left: promote or abort the rollout, or have one of \

@@ -1,5 +1,5 @@
-//! The Envoys that a rollout has lost. Pure: the fleet and the time go in; who is waited for, and
-//! whose end the change has to answer for, comes out.
+//! The Envoys that a rollout has lost. Pure: who comes and goes, and the time, go in; who is waited
+//! for, and whose end the change has to answer for, comes out.
 //!
 //! An Envoy that is there no more has died of what it runs, or somebody has taken it out; it does
 //! not say which. Three things tell: whether it had run the change for a minute, whether it comes
@@ -8,7 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use xds::{Departure, Generation, NodeId, NodeSummary, StreamEnd};
+use xds::{Departure, Generation, NodeId, StreamEnd};
+
+pub(super) use roll::Roll;
+
+mod roll;
 
 /// For how long an Envoy must have run a change before its end is another matter: as long as `xds`
 /// calls the loss of a connection a crash, for the same reason. A filter that traps does so on the
@@ -24,14 +28,15 @@ pub(super) const BACK_WITHIN: Duration = Duration::from_secs(60);
 pub(super) struct Losses {
     /// The members that ended within a minute of taking the change, and may come back.
     pub(super) awaited: BTreeSet<NodeId>,
-    /// The members that were given the change by an earlier process, may come back to this one, and
-    /// have not done so yet.
-    pub(super) unseen: BTreeSet<NodeId>,
+    /// The first by name of the members that were given the change by an earlier process, may come
+    /// back to this one, and have not done so yet, and how many they are.
+    unseen: Option<(NodeId, usize)>,
     /// The members that ended within a minute of taking the change and did not come back in time,
     /// where a larger share of them than of the other Envoys did so: the change has to answer for
     /// these.
     pub(super) lost: BTreeSet<NodeId>,
-    /// The members that went for another reason, and are not waited for.
+    /// The members that went for another reason, and are not waited for, as far as the fleet
+    /// remembers them.
     pub(super) left: BTreeSet<NodeId>,
     /// When time alone will move one of them from one of these sets to another.
     pub(super) until: Option<Instant>,
@@ -89,8 +94,6 @@ impl Part {
 /// The Envoys of a rollout, and the times by which their absence is judged.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Members<'a> {
-    /// The Envoys that were given the generation.
-    pub(super) ids: &'a BTreeSet<NodeId>,
     pub(super) generation: &'a Generation,
     /// How long one is missing before it has left: one whose stream is being opened anew has not.
     pub(super) patience: Duration,
@@ -101,64 +104,52 @@ pub(super) struct Members<'a> {
 }
 
 /// Says which of the members are gone, and why.
-pub(super) fn losses(members: Members<'_>, envoys: &[NodeSummary], now: Instant) -> Losses {
+pub(super) fn losses(members: Members<'_>, roll: &Roll, now: Instant) -> Losses {
+    step_count::count(roll.away.len() + roll.others.len());
     let Members {
-        ids,
         generation,
         patience,
         resumed_at,
         excused,
     } = members;
-    let known: BTreeSet<&NodeId> = envoys.iter().map(|envoy| &envoy.id).collect();
-    let unknown = ids.iter().filter(|id| !known.contains(id)).cloned();
     let seen_by = resumed_at.map(|at| at + BACK_WITHIN);
-    let seen_by = seen_by.filter(|seen_by| now < *seen_by);
+    let mut losses = Losses::default();
+    let mut changes = Vec::new();
     // Soon after a restart these may still come. Otherwise the fleet has forgotten them, as it does
     // with those that were gone for longest, and they have left.
-    let unseen: BTreeSet<NodeId> = unknown.filter(|_| seen_by.is_some()).collect();
-    let mut losses = Losses {
-        left: ids.difference(&unseen).cloned().collect(),
-        ..Losses::default()
-    };
-    let mut changes: Vec<Instant> = seen_by.filter(|_| !unseen.is_empty()).into_iter().collect();
-    losses.unseen = unseen;
+    let seen_by = seen_by.filter(|seen_by| now < *seen_by);
+    if let (Some(seen_by), Some(first)) = (seen_by, roll.unknown.first()) {
+        losses.unseen = Some((first.clone(), roll.unknown.len()));
+        changes.push(seen_by);
+    }
     let [mut with, mut without] = [Side::default(), Side::default()];
+    [with.there, without.there] = roll.there();
+    without.ends.extend(roll.others.values());
     let mut overdue = Vec::new();
-    for envoy in envoys {
-        let is_member = ids.contains(&envoy.id);
-        let Some(departure) = &envoy.departure else {
-            let side = if is_member { &mut with } else { &mut without };
-            side.there += 1;
-            losses.left.remove(&envoy.id);
-            continue;
-        };
-        if !is_member {
-            if departure.by == StreamEnd::ByEnvoy {
-                without.ends.push(envoy.since);
-            }
+    for (id, (since, departure)) in &roll.away {
+        let since = *since;
+        let back_by = since + BACK_WITHIN.max(patience);
+        if excused.get(id) == Some(&since) {
+            with.ends.push(since);
+            losses.excused.insert(id.clone(), since);
+            losses.left.insert(id.clone());
             continue;
         }
-        if excused.get(&envoy.id) == Some(&envoy.since) {
-            with.ends.push(envoy.since);
-            losses.excused.insert(envoy.id.clone(), envoy.since);
-            continue;
-        }
-        let back_by = envoy.since + BACK_WITHIN.max(patience);
         if !may_have_died_of(generation, departure, resumed_at.is_some()) {
-            if now < envoy.since + patience {
+            if now < since + patience {
                 with.there += 1;
-                losses.left.remove(&envoy.id);
-                changes.push(envoy.since + patience);
+                changes.push(since + patience);
+            } else {
+                losses.left.insert(id.clone());
             }
         } else if now < back_by {
             with.there += 1;
-            losses.left.remove(&envoy.id);
-            losses.awaited.insert(envoy.id.clone());
-            losses.ends.insert(envoy.id.clone(), envoy.since);
+            losses.awaited.insert(id.clone());
+            losses.ends.insert(id.clone(), since);
             changes.push(back_by);
         } else {
-            with.ends.push(envoy.since);
-            overdue.push((&envoy.id, envoy.since));
+            with.ends.push(since);
+            overdue.push((id, since));
         }
     }
     with.ends.sort_unstable();
@@ -167,12 +158,12 @@ pub(super) fn losses(members: Members<'_>, envoys: &[NodeSummary], now: Instant)
         let shares = [with.gone_at(at), without.gone_at(at)];
         if !shares[0].is_more_than(shares[1]) {
             losses.excused.insert(id.clone(), at);
+            losses.left.insert(id.clone());
             continue;
         }
         if losses.lost.is_empty() {
             losses.shares = shares;
         }
-        losses.left.remove(id);
         losses.lost.insert(id.clone());
         losses.ends.insert(id.clone(), at);
     }
@@ -211,9 +202,14 @@ impl Losses {
         self.excused.append(&mut self.ends);
     }
 
+    /// Whether a member is gone and not waited for.
+    pub(super) fn has_left(&self, id: &NodeId, roll: &Roll) -> bool {
+        self.left.contains(id) || (self.is_complete() && roll.unknown.contains(id))
+    }
+
     /// Whether all members that may come back to this process have done so.
     pub(super) fn is_complete(&self) -> bool {
-        self.unseen.is_empty()
+        self.unseen.is_none()
     }
 
     /// Words on whom the wave waits for; nothing where it waits for nobody.
@@ -225,11 +221,11 @@ impl Losses {
                 named(&self.awaited)
             ));
         }
-        (!self.unseen.is_empty()).then(|| {
+        self.unseen.as_ref().map(|(first, count)| {
             format!(
                 "{} has not come back since the control plane was started; the wave waits a minute \
                  for it",
-                named(&self.unseen)
+                first_of(first, *count)
             )
         })
     }
@@ -237,8 +233,12 @@ impl Losses {
 
 /// The first of these Envoys by name, and how many there are besides.
 fn named(envoys: &BTreeSet<NodeId>) -> String {
-    let first = envoys.first().map(ToString::to_string).unwrap_or_default();
-    match envoys.len() {
+    let first = envoys.first().map(|first| first_of(first, envoys.len()));
+    first.unwrap_or_default()
+}
+
+fn first_of(first: &NodeId, count: usize) -> String {
+    match count {
         0 | 1 => format!("Envoy `{first}`"),
         several => format!("Envoy `{first}` and {} more", several - 1),
     }

@@ -16,7 +16,7 @@ use super::acceptance::Marks;
 use super::desired::{Desired, remade};
 use super::gates::GateKeeper;
 use super::loosening::Looser;
-use super::losses::{BACK_WITHIN, Losses};
+use super::losses::{BACK_WITHIN, Losses, Roll};
 use super::state::Stage;
 use super::waves::Waves;
 use crate::aside;
@@ -54,8 +54,9 @@ pub struct RolloutActor {
     waves: Option<Waves>,
     /// The keeper of the gates of these waves, where the document has some.
     gates: Option<GateKeeper>,
-    /// The Envoys of these waves that are gone, as of so many departures and in that wave.
-    losses: (Option<(u64, usize)>, Losses),
+    /// The Envoys of these waves that are gone, and who is there, once the wave in hand has been
+    /// looked at.
+    losses: (Option<Roll>, Losses),
     /// When this process took these waves over from an earlier one, where it did.
     resumed_at: Option<Instant>,
     /// Until when the Envoys of an earlier process have time to come back, where there was one.

@@ -1,6 +1,7 @@
 //! Rollouts, in waves or to everyone at once, as operators see and steer them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use envoy_reports::TrafficCounts;
 use gateway_document::Reach;
@@ -61,7 +62,7 @@ pub struct RolloutWave {
     /// How long it is watched, in milliseconds.
     pub soak_ms: u64,
     /// The Envoys that it has given the generation to.
-    pub nodes: BTreeSet<NodeId>,
+    pub nodes: Arc<BTreeSet<NodeId>>,
 }
 
 impl RolloutWave {
@@ -71,7 +72,7 @@ impl RolloutWave {
         Self {
             reach: Reach::ALL.to_string(),
             soak_ms: 0,
-            nodes: BTreeSet::new(),
+            nodes: Arc::default(),
         }
     }
 }
@@ -166,7 +167,7 @@ impl Rollout {
         let waves = stored.waves.into_iter().map(|wave| RolloutWave {
             reach: wave.reach,
             soak_ms: wave.soak_ms,
-            nodes: wave.nodes.iter().map(|node| NodeId::new(node)).collect(),
+            nodes: Arc::new(wave.nodes.iter().map(|node| NodeId::new(node)).collect()),
         });
         let state = serde_json::from_value(stored.state.into());
         Self {
@@ -344,7 +345,7 @@ mod tests {
             waves: vec![RolloutWave {
                 reach: "25%".to_owned(),
                 soak_ms: 1_000,
-                nodes: [NodeId::new("a")].into(),
+                nodes: Arc::new([NodeId::new("a")].into()),
             }],
             soak_until: None,
             began_at: at,

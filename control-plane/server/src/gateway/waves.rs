@@ -2,6 +2,7 @@
 //! fleet, the judgement and the time go in; what happens next comes out.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gateway_document::{NodeGroup, Reach, Rollout};
@@ -32,7 +33,7 @@ pub(super) struct Step {
     pub(super) reach: Reach,
     pub(super) soak: Duration,
     /// The Envoys that it has given the generation to, those of earlier waves left out.
-    pub(super) nodes: BTreeSet<NodeId>,
+    pub(super) nodes: Arc<BTreeSet<NodeId>>,
 }
 
 /// The Envoys that a wave gives the generation to.
@@ -72,7 +73,7 @@ impl Waves {
         let steps = rollout.steps().into_iter().map(|(reach, soak)| Step {
             reach,
             soak: soak.duration(),
-            nodes: BTreeSet::new(),
+            nodes: Arc::default(),
         });
         Some(Self {
             steps: steps.collect(),
@@ -90,7 +91,7 @@ impl Waves {
     pub(super) fn resumed(
         mut self,
         at: usize,
-        nodes: impl IntoIterator<Item = BTreeSet<NodeId>>,
+        nodes: impl IntoIterator<Item = Arc<BTreeSet<NodeId>>>,
         is_paused: bool,
     ) -> Self {
         for (step, nodes) in self.steps.iter_mut().zip(nodes) {
@@ -136,7 +137,7 @@ impl Waves {
 
     /// Every Envoy that has been given the generation as a member of a wave.
     pub(super) fn reached(&self) -> impl Iterator<Item = &NodeId> {
-        self.steps.iter().flat_map(|step| &step.nodes)
+        self.steps.iter().flat_map(|step| &*step.nodes)
     }
 
     /// The groups whose wave is over: whoever joins one of them gets what it has.
@@ -217,13 +218,13 @@ impl Waves {
             // There is nobody new to watch.
             step.soak = Duration::ZERO;
         }
-        step.nodes = nodes;
+        step.nodes = Arc::new(nodes);
         self.has_begun = true;
     }
 
     /// Takes in that the wave in hand could not be given the generation after all.
     pub(super) fn put_off(&mut self) {
-        self.steps[self.at].nodes.clear();
+        self.steps[self.at].nodes = Arc::default();
         self.has_begun = false;
     }
 

@@ -38,6 +38,11 @@ impl GoneNodes {
         self.total -= self.bytes.remove(id).unwrap_or_default();
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.by_age.len()
+    }
+
     /// The Envoy to forget, if they are too many or too large.
     pub(super) fn surplus(&self) -> Option<NodeId> {
         let too_much = self.total > MOST_BYTES || self.by_age.len() > MOST_NODES;

@@ -75,7 +75,7 @@ impl Fleet {
             nodes: &self.wave,
             has_passed: self.has_passed,
             is_last: self.is_last,
-            left: &self.left,
+            has_left: &|id| self.left.contains(id),
         };
         let reported = &self.reported;
         self.keeper.look(wave, |id| reported.get(id).cloned())

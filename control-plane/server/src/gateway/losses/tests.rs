@@ -1,6 +1,6 @@
 //! Who is waited for, and whose end counts, on a simulated clock.
 
-use xds::Ran;
+use xds::{Attendance, NodeSummary, Presence, Ran};
 
 use super::*;
 use crate::gateway::connected_envoy::connected;
@@ -71,17 +71,36 @@ impl Fleet {
         envoy.departure = None;
     }
 
-    fn at(&mut self, after: Duration) -> Losses {
-        self.now = self.began + after;
+    fn attendance(&self) -> Attendance {
+        let there = self.envoys.iter().filter(|envoy| envoy.streams > 0);
+        Attendance {
+            connected: there.count(),
+            is_whole: true,
+            envoys: self.envoys.iter().map(presence).collect(),
+        }
+    }
+
+    fn roll(&self) -> Roll {
+        Roll::new(self.members.clone(), self.attendance())
+    }
+
+    fn losses(&self, roll: &Roll) -> Losses {
         let members = Members {
-            ids: &self.members,
             generation: &Generation::new("new"),
             patience: PATIENCE,
             resumed_at: self.resumed_at,
             excused: &self.excused,
         };
-        let losses = losses(members, &self.envoys, self.now);
+        losses(members, roll, self.now)
+    }
+
+    fn at(&mut self, after: Duration) -> Losses {
+        self.now = self.began + after;
+        let roll = self.roll();
+        let mut losses = self.losses(&roll);
         self.excused.clone_from(&losses.excused);
+        let forgotten = roll.unknown.iter().filter(|id| losses.has_left(id, &roll));
+        losses.left = losses.left.iter().chain(forgotten).cloned().collect();
         losses
     }
 
@@ -93,6 +112,17 @@ impl Fleet {
             names.join(" ")
         })
     }
+}
+
+fn presence(envoy: &NodeSummary) -> (NodeId, Presence) {
+    let presence = match envoy.departure.clone() {
+        Some(departure) => Presence::Away {
+            since: envoy.since,
+            departure,
+        },
+        None => Presence::Connected,
+    };
+    (envoy.id.clone(), presence)
 }
 
 fn those(awaited: &str, lost: &str, left: &str) -> [String; 3] {
@@ -243,7 +273,7 @@ fn it_waits_a_minute_for_the_envoys_of_an_earlier_process_and_blames_none_that_d
     fleet.resumed_at = Some(fleet.began);
     fleet.members.insert(NodeId::new("unseen"));
     let losses = fleet.at(BACK_WITHIN - SECOND);
-    assert_eq!(losses.unseen, [NodeId::new("unseen")].into());
+    assert_eq!(losses.unseen, Some((NodeId::new("unseen"), 1)));
     assert_eq!(losses.left, BTreeSet::new());
     assert_eq!(losses.until, Some(fleet.began + BACK_WITHIN));
     assert!(!losses.is_complete());
@@ -260,4 +290,71 @@ fn it_waits_a_minute_for_the_envoys_of_an_earlier_process_and_blames_none_that_d
     fleet.lose("a", DYING, None);
     fleet.members.remove(&NodeId::new("unseen"));
     assert_eq!(fleet.look(BACK_WITHIN), those("a", "", ""));
+}
+
+#[test]
+fn it_calls_the_same_roll_by_news_as_by_a_look_at_everybody() {
+    let names = ["a", "b", "c", "d", "e", "f"];
+    for resumed in [false, true] {
+        let mut fleet = Fleet::new(&names[..3], &names[3..]);
+        fleet.resumed_at = resumed.then_some(fleet.began);
+        let mut roll = fleet.roll();
+        for step in 0..400_u32 {
+            // Each of them goes in each way and comes back, in ever other orders.
+            let name = names[(step * 7 + step / 12) as usize % names.len()];
+            match (step * 5 + step / 8) % 4 {
+                0 => fleet.lose(name, DYING, None),
+                1 => fleet.lose(name, StreamEnd::ByUs, Some(("new", TRIED))),
+                _ => fleet.bring_back(name),
+            }
+            let mut news = presence(fleet.envoy(name));
+            // Now and then one is forgotten.
+            let is_forgotten = step % 9 == 0 && news.1 != Presence::Connected;
+            if is_forgotten {
+                news.1 = Presence::Unknown;
+            }
+            let mut whole = fleet.attendance();
+            whole.envoys.retain(|(id, _)| *id != news.0);
+            whole.envoys.push(news.clone());
+            let by_news = Attendance {
+                is_whole: false,
+                envoys: vec![news],
+                ..whole
+            };
+            assert!(roll.take_in(by_news));
+            if is_forgotten {
+                fleet.bring_back(name);
+                let back = presence(fleet.envoy(name));
+                roll.take_in(Attendance {
+                    is_whole: false,
+                    envoys: vec![back],
+                    ..fleet.attendance()
+                });
+            }
+            assert_eq!(fleet.losses(&roll), fleet.losses(&fleet.roll()), "{step}");
+            fleet.now += Duration::from_secs(u64::from(step % 4) * 9);
+            assert_eq!(fleet.losses(&roll), fleet.losses(&fleet.roll()), "{step}");
+        }
+    }
+}
+
+#[test]
+fn it_looks_at_nobody_but_who_comes_and_who_is_gone_however_many_are_there() {
+    const MANY: usize = 2_000;
+    let mut fleet = Fleet::new(&[], &[]);
+    fleet.members = (0..MANY).map(|id| NodeId::new(&id.to_string())).collect();
+    fleet.resumed_at = Some(fleet.began);
+    let mut roll = fleet.roll();
+    let ((), steps) = step_count::taken_by(|| {
+        for (number, id) in fleet.members.iter().enumerate() {
+            roll.take_in(Attendance {
+                connected: number + 1,
+                is_whole: false,
+                envoys: vec![(id.clone(), Presence::Connected)],
+            });
+            let losses = fleet.losses(&roll);
+            assert_eq!(losses.is_complete(), number + 1 == MANY);
+        }
+    });
+    assert!(steps <= 2 * MANY as u64, "{steps} steps");
 }

@@ -1,6 +1,7 @@
 //! The rollout in hand, as operators see it and as the store keeps it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use time::OffsetDateTime;
@@ -143,7 +144,7 @@ fn shown(waves: &Waves) -> Vec<RolloutWave> {
         .map(|step| RolloutWave {
             reach: step.reach.to_string(),
             soak_ms: u64::try_from(step.soak.as_millis()).unwrap_or(u64::MAX),
-            nodes: step.nodes.clone(),
+            nodes: Arc::clone(&step.nodes),
         })
         .collect()
 }

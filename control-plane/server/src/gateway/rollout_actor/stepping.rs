@@ -1,6 +1,5 @@
 //! The steps of a rollout in waves: each begins here, is watched, and ends.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +7,7 @@ use xds::NodeId;
 
 use super::super::acceptance::{EnvoyVerdict, Judgement, Outcome, Verdict};
 use super::super::gates::{GateVerdict, GatedWave};
-use super::super::losses::{Losses, Members, losses};
+use super::super::losses::{Losses, Members, Roll, losses};
 use super::super::waves::{Choice, Next};
 use super::RolloutActor;
 use super::cause::Cause;
@@ -78,6 +77,7 @@ impl RolloutActor {
                         }
                     }
                     waves.begin(nodes);
+                    self.losses.0 = None;
                     self.show();
                     // A restart must know of every Envoy that was given it, and what that was.
                     if !self.keep_rollout().await || !self.keep_generation(current).await {
@@ -133,7 +133,7 @@ impl RolloutActor {
         let losses = self.look_for_losses(current, now);
         let waves = self.waves.as_mut()?;
         let mut next = waves.next(&judgement, losses.is_complete(), now);
-        let hindrance = match self.look_at_gates(&losses.left) {
+        let hindrance = match self.look_at_gates() {
             GateVerdict::Breached(words) => Hindrance::TakesBack(Cause::Breached(words)),
             // As with silence: in the last wave one Envoy stops nobody, and an operator who
             // promotes a wave has said so.
@@ -216,41 +216,53 @@ impl RolloutActor {
         }
     }
 
-    /// Looks for the Envoys of the rollout that are gone: at every Envoy, but only when one came or
-    /// went, or one of them becomes another matter with time.
+    /// Looks for the Envoys of the rollout that are gone: at everybody when a wave begins, and from
+    /// then on at those who come and go, or become another matter with time.
     fn look_for_losses(&mut self, current: &Built, now: Instant) -> Losses {
         let Some(waves) = &self.waves else {
             return Losses::default();
         };
         let publisher = &self.gateway.publisher;
-        let seen = (publisher.departures(), waves.at());
-        let (before, known) = &self.losses;
-        if *before != Some(seen) || known.until.is_some_and(|until| now >= until) {
-            let ids: BTreeSet<NodeId> = waves.reached().cloned().collect();
+        let (roll, known) = &mut self.losses;
+        let (roll, is_news) = match roll {
+            Some(roll) => {
+                let is_news = roll.take_in(publisher.attendance_news());
+                (roll, is_news)
+            }
+            None => {
+                let reached = waves.reached().cloned().collect();
+                let called = Roll::new(reached, publisher.attendance());
+                (roll.insert(called), true)
+            }
+        };
+        if is_news || known.until.is_some_and(|until| now >= until) {
             let members = Members {
-                ids: &ids,
                 generation: current.generation(),
                 patience: current.document.rollout.ack_deadline.duration(),
                 resumed_at: self.resumed_at,
                 excused: &known.excused,
             };
-            let known = losses(members, &publisher.summaries(), now);
-            self.losses = (Some(seen), known);
+            *known = losses(members, roll, now);
         }
-        self.losses.1.clone()
+        known.clone()
     }
 
     /// Looks at what the Envoys report that have been given the generation.
-    fn look_at_gates(&mut self, left: &BTreeSet<NodeId>) -> GateVerdict {
+    fn look_at_gates(&mut self) -> GateVerdict {
         let (Some(gates), Some(waves)) = (&mut self.gates, &self.waves) else {
             return GateVerdict::Open;
         };
         let publisher = &self.gateway.publisher;
+        let (roll, losses) = &self.losses;
+        let has_left = |id: &NodeId| {
+            let roll = roll.as_ref();
+            roll.is_some_and(|roll| losses.has_left(id, roll))
+        };
         let wave = GatedWave {
             nodes: waves.in_hand(),
             has_passed: waves.has_passed(),
             is_last: waves.is_last(),
-            left,
+            has_left: &has_left,
         };
         let reports = publisher.reports();
         gates.look(wave, |id| reports.envoy(id.as_str()))

@@ -68,7 +68,7 @@ pub(super) async fn in_hand(
     let Some(waves) = Waves::of(&built.document.rollout) else {
         return Ok(None);
     };
-    let nodes = rollout.waves.iter().map(|wave| wave.nodes.clone());
+    let nodes = rollout.waves.iter().map(|wave| Arc::clone(&wave.nodes));
     let mut waves = waves.resumed(rollout.wave, nodes, rollout.is_paused);
     if rollout.is_promoted {
         waves.promote();

@@ -1,7 +1,5 @@
 //! Tables for the choice of a wave's Envoys, and for what follows from a judgement.
 
-use std::sync::Arc;
-
 use gateway_document::{Format, parse};
 use xds::NodeDescription;
 
@@ -304,10 +302,11 @@ fn it_passes_over_a_promoted_wave_whose_envoys_are_all_gone_and_not_the_last_one
 
 #[test]
 fn it_goes_on_after_a_restart_with_the_envoys_that_it_had_and_watches_anew() {
-    let nodes = |ids: &[&str]| {
+    let nodes = |ids: &[&str]| -> Arc<BTreeSet<NodeId>> {
         ids.iter()
             .map(|id| NodeId::new(id))
             .collect::<BTreeSet<_>>()
+            .into()
     };
     let fresh = || waves("{waves: [1, 50%, 100%], soak: 1m}");
     let resumed = fresh().resumed(1, [nodes(&["a"]), nodes(&["b"])], true);

@@ -141,6 +141,17 @@ fn it_counts_the_time_of_a_process_on_over_its_streams_and_of_the_next_one_anew(
     }
 }
 
+/// The names of those who came, went or were forgotten, with a letter for where they are by now.
+fn news(table: &mut Table) -> Vec<String> {
+    let envoys = table.fleet.attendance_news().envoys.into_iter();
+    let envoys = envoys.map(|(id, presence)| match presence {
+        Presence::Connected => format!("+{id}"),
+        Presence::Away { departure, .. } => format!("-{id} {:?}", departure.by),
+        Presence::Unknown => format!("?{id}"),
+    });
+    envoys.collect()
+}
+
 #[test]
 fn it_says_that_an_envoy_may_have_run_what_it_acknowledged_before_it_came_to_this_process() {
     let earlier = |table: &Table| {
@@ -182,20 +193,46 @@ fn it_says_that_an_envoy_may_have_run_what_it_acknowledged_before_it_came_to_thi
 }
 
 #[test]
-fn it_tells_by_a_count_that_an_envoy_came_or_went() {
+fn it_tells_who_came_and_went_since_somebody_asked() {
     let mut table = Table::of(&generation("1"));
     let a = table.connect("a");
-    let before = table.fleet.departures();
+    let b = table.connect("b");
+    assert_eq!(news(&mut table), ["+a", "+b"]);
     table.work(&a, false);
     let replacing = table.connect("a");
     table.lose(&a, StreamEnd::ByEnvoy);
-    assert_eq!(
-        table.fleet.departures(),
-        before,
-        "it was there all the time"
-    );
+    assert_eq!(news(&mut table), [""; 0], "it was there all the time");
     table.lose(&replacing, StreamEnd::ByEnvoy);
-    assert_eq!(table.fleet.departures(), before + 1);
+    table.lose(&b, StreamEnd::ByUs);
+    assert_eq!(news(&mut table), ["-a ByEnvoy", "-b ByUs"]);
     table.connect("a");
-    assert_eq!(table.fleet.departures(), before + 2);
+    let attendance = table.fleet.attendance();
+    assert_eq!((attendance.connected, attendance.envoys.len()), (1, 2));
+    // Whoever has seen all of them has seen the news.
+    assert_eq!(news(&mut table), [""; 0]);
+}
+
+#[test]
+fn it_tells_of_all_where_too_many_came_and_went_and_of_those_that_it_forgets() {
+    let mut table = Table::of(&generation("1"));
+    table.fleet.attendance();
+    for number in 0..20_000 {
+        let one = table.connect(&number.to_string());
+        table.lose(&one, StreamEnd::ByEnvoy);
+        if number == 15_000 {
+            let news = table.fleet.attendance_news();
+            let forgotten = news.envoys.iter();
+            let forgotten = forgotten.filter(|(_, presence)| *presence == Presence::Unknown);
+            assert!(!news.is_whole);
+            assert_eq!(news.envoys.len() - forgotten.count(), 1024);
+            assert_eq!(news.envoys.len(), 15_001);
+        }
+    }
+    for number in 0..20_000 {
+        let one = table.connect(&format!("other {number}"));
+        table.lose(&one, StreamEnd::ByEnvoy);
+    }
+    let news = table.fleet.attendance_news();
+    assert!(news.is_whole);
+    assert_eq!((news.connected, news.envoys.len()), (0, 1024));
 }
