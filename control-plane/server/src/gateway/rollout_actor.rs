@@ -14,15 +14,14 @@ use xds::Changes;
 use super::Gateway;
 use super::acceptance::Marks;
 use super::desired::{Desired, remade};
-use super::gates::GateKeeper;
 use super::loosening::Looser;
-use super::losses::{BACK_WITHIN, Losses, Roll};
+use super::losses::BACK_WITHIN;
 use super::state::Stage;
 use super::waves::Waves;
 use crate::aside;
-use crate::envoy::configuration_numbers;
 use crate::generation::Built;
 use crate::lease::Lease;
+use watched::Watched;
 use way_back::{WayBack, with_endpoints_of};
 
 mod answering;
@@ -37,6 +36,7 @@ mod newcomers;
 mod showing;
 mod steering;
 mod stepping;
+mod watched;
 mod way_back;
 
 /// Rolls generations out, one after the other, and follows what Envoys do with the last one.
@@ -50,19 +50,10 @@ pub struct RolloutActor {
     /// Whether those who wait for the generation in hand have been told its judgement. Until then
     /// no other one takes its place.
     is_answered: bool,
-    /// The waves of the generation in hand, where it has several or is watched, until it is judged.
-    waves: Option<Waves>,
-    /// The keeper of the gates of these waves, where the document has some.
-    gates: Option<GateKeeper>,
-    /// The Envoys of these waves that are gone, and who is there, once the wave in hand has been
-    /// looked at.
-    losses: (Option<Roll>, Losses),
-    /// When this process took these waves over from an earlier one, where it did.
-    resumed_at: Option<Instant>,
+    /// The rollout of the generation in hand, where it has waves or is watched, until it is judged.
+    watched: Option<Watched>,
     /// Until when the Envoys of an earlier process have time to come back, where there was one.
     back_by: Option<Instant>,
-    /// When a wave is tried again that could not begin.
-    next_try: Option<Instant>,
     /// The accepted generation to go back to, while the one in hand is being judged.
     way_back: Option<WayBack>,
     /// The generations that were handed out since and never accepted, as far as an Envoy may run
@@ -87,41 +78,37 @@ impl RolloutActor {
         may_run_stricter: Looser,
         resumed: Option<Waves>,
     ) -> Self {
-        let (way_back, stage, current, waves) = {
+        let now = gateway.publisher.clock().now();
+        let is_new = resumed.is_none();
+        let (way_back, stage, current, watched, back_by) = {
             let state = gateway.read();
             let accepted = state.accepted.as_ref();
             let way_back = accepted
                 .filter(|_| state.stage != Stage::Accepted)
                 .map(|accepted| WayBack::new(&state.current, &[], accepted));
-            let waves = match state.stage {
-                Stage::Open => waves_of(&state.current, accepted.map(|accepted| &**accepted)),
-                _ => None,
+            let current = &state.current;
+            let watched = match (resumed, state.stage) {
+                (Some(waves), _) => {
+                    let rollout = state.rollouts.in_hand();
+                    let usual = rollout.map(|rollout| rollout.usual.clone());
+                    let usual = usual.unwrap_or_default();
+                    Some(Watched::resumed(current, waves, &usual, now))
+                }
+                (None, Stage::Open) => Watched::of(current, accepted.map(|accepted| &**accepted)),
+                (None, _) => None,
             };
-            (way_back, state.stage, Arc::clone(&state.current), waves)
+            // What was accepted has been accepted by Envoys.
+            let back_by = accepted.map(|_| now + BACK_WITHIN);
+            (way_back, state.stage, Arc::clone(current), watched, back_by)
         };
-        let is_new = resumed.is_none();
-        let mut gates = gates_of(&current);
-        if let (Some(gates), Some(waves)) = (&mut gates, &resumed) {
-            let state = gateway.read();
-            let rollout = state.rollouts.in_hand();
-            let usual = rollout.map(|rollout| rollout.usual.clone());
-            gates.resume(waves.reached(), &usual.unwrap_or_default());
-        }
-        let now = gateway.publisher.clock().now();
-        // What was accepted has been accepted by Envoys.
-        let back_by = gateway.read().accepted.as_ref().map(|_| now + BACK_WITHIN);
         let actor = Self {
             standings: gateway.publisher.standings(),
             began: now,
             gateway,
             lease: Lease::endless(),
             is_answered: true,
-            waves: resumed.or(waves),
-            gates,
-            losses: Default::default(),
-            resumed_at: (!is_new).then_some(now),
+            watched,
             back_by,
-            next_try: None,
             way_back,
             unaccepted: Vec::new(),
             may_run_stricter,
@@ -137,6 +124,11 @@ impl RolloutActor {
         }
         actor.hand_out(stage != Stage::Kept);
         actor
+    }
+
+    /// The waves of the generation in hand, where it has several or is watched.
+    fn waves(&self) -> Option<&Waves> {
+        self.watched.as_ref().map(|watched| &watched.waves)
     }
 
     /// Has this actor act only while `lease` is held; without, it acts as long as it lives.
@@ -202,7 +194,7 @@ impl RolloutActor {
     fn goes_on(&self) -> bool {
         let state = self.gateway.read();
         let (desired, current) = (&state.desired.built, &state.current);
-        self.waves.is_some()
+        self.watched.is_some()
             && desired.revision == current.revision
             && desired.generation() == current.generation()
     }
@@ -324,18 +316,4 @@ impl RolloutActor {
         };
         self.gateway.desire(&turn, next);
     }
-}
-
-/// The waves in which a generation is rolled out. Where there is none before it, or it differs from
-/// that in its endpoints alone, there is nothing to watch it beside.
-fn waves_of(built: &Built, accepted: Option<&Built>) -> Option<Waves> {
-    accepted.filter(|accepted| accepted.generation() != built.generation())?;
-    Waves::of(&built.document.rollout)
-}
-
-/// The keeper of the gates of a generation's rollout.
-fn gates_of(built: &Built) -> Option<GateKeeper> {
-    let gates = built.document.rollout.gates.clone()?;
-    let configurations = configuration_numbers(&built.document, &built.snapshot);
-    Some(GateKeeper::new(gates, configurations))
 }

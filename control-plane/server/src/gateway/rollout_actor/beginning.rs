@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use xds::{NodeId, NodeSummary};
 
+use super::RolloutActor;
 use super::facts::Fact;
 use super::fall_back::is_run;
+use super::watched::Watched;
 use super::way_back::WayBack;
-use super::{RolloutActor, gates_of, waves_of};
 use crate::gateway::notices;
 use crate::gateway::rollouts::RolloutState;
 use crate::gateway::state::{Rejection, Stage};
@@ -71,12 +72,9 @@ impl RolloutActor {
         }
         self.began = self.gateway.publisher.clock().now();
         self.is_answered = false;
-        self.waves = waves_of(built, accepted.as_deref());
-        self.gates = gates_of(built);
-        self.losses = Default::default();
-        self.resumed_at = None;
+        self.watched = Watched::of(built, accepted.as_deref());
         self.show_new(built);
-        if self.waves.is_some() {
+        if self.watched.is_some() {
             self.begin_wave(built).await;
         } else {
             self.hand_out(true);

@@ -64,7 +64,7 @@ impl RolloutActor {
             self.unaccepted.clear();
             self.marks.late.clear();
             self.way_back = None;
-            self.waves = None;
+            self.watched = None;
             {
                 let mut state = self.gateway.write();
                 state.current = Arc::clone(good);
@@ -131,7 +131,7 @@ impl RolloutActor {
             "{reason}"
         );
         self.store(Fact::WayBack(&entry)).await;
-        let waves = self.waves.as_ref();
+        let waves = self.waves();
         let asked = waves.filter(|waves| !waves.reaches_everyone());
         let asked = asked.map(|waves| waves.reached().cloned().collect());
         self.gateway.write().rejection = Some(Rejection {

@@ -22,7 +22,7 @@ impl RolloutActor {
             let state = self.gateway.read();
             (Arc::clone(&state.current), state.stage)
         };
-        let in_a_wave = match (&self.waves, &self.way_back) {
+        let in_a_wave = match (self.waves(), &self.way_back) {
             (Some(waves), Some(way_back))
                 if matches!(stage, Stage::Open | Stage::Kept) && !waves.reaches_everyone() =>
             {
@@ -61,7 +61,7 @@ impl RolloutActor {
     fn newcomers(&self, has_judge: bool) -> Newcomers {
         let state = self.gateway.read();
         let newcomers = newcomers(&self.situation(&state, has_judge));
-        match &self.waves {
+        match self.waves() {
             // In the last wave those that have it keep it.
             Some(waves) => Newcomers {
                 by_node: members(&state.current, waves),
@@ -124,7 +124,7 @@ impl RolloutActor {
             accepted: way_back.map(|way_back| &way_back.snapshot).or(accepted),
             stage: state.stage,
             has_judge,
-            has_passed: self.waves.as_ref().is_some_and(Waves::has_passed),
+            has_passed: self.waves().is_some_and(Waves::has_passed),
             accepted_may_allow_more: self.may_run_stricter > Looser::Not
                 || way_back.is_some_and(WayBack::may_allow_more),
         }

@@ -92,7 +92,7 @@ impl RolloutActor {
                     let cause = Cause::Rejected(judgement.rejections.clone());
                     self.fall_back(&current, accepted.as_ref(), &cause).await;
                 }
-                (Stage::Open, _) if self.waves.is_some() => {
+                (Stage::Open, _) if self.watched.is_some() => {
                     match self.follow(&current, judgement).await {
                         Some(look) => return look,
                         None => continue,
@@ -121,8 +121,8 @@ impl RolloutActor {
             snapshot: &current.snapshot,
             began: self.began,
             ack_deadline: current.document.rollout.ack_deadline.duration(),
-            is_watched: self.waves.as_ref().is_some_and(Waves::has_passed),
-            back_within: self.waves.as_ref().map(|_| BACK_WITHIN),
+            is_watched: self.waves().is_some_and(Waves::has_passed),
+            back_within: self.watched.as_ref().map(|_| BACK_WITHIN),
             accepted: accepted.map(|accepted| &*accepted.snapshot),
             marks: &self.marks,
         };
@@ -177,9 +177,7 @@ impl RolloutActor {
     /// Whether the wave in hand is watched, so that only a rejection matters.
     fn is_watched(&self) -> bool {
         let now = self.gateway.publisher.clock().now();
-        self.waves
-            .as_ref()
-            .is_some_and(|waves| waves.is_watched(now))
+        self.waves().is_some_and(|waves| waves.is_watched(now))
     }
 
     /// How many Envoys have not answered that may be broken in themselves.
@@ -229,7 +227,7 @@ impl RolloutActor {
                 self.marks.broken.remove(&id);
             }
         }
-        self.waves = None;
+        self.watched = None;
         self.hand_out(true);
         self.end_rollout(RolloutState::Accepted, "").await;
         if is_operators {

@@ -24,7 +24,7 @@ impl RolloutActor {
         if is_accepted {
             return;
         }
-        let waves = self.waves.as_ref();
+        let waves = self.waves();
         let rollout = Rollout {
             id: Rollout::id_of(built.revision, built.generation()),
             revision: built.revision,
@@ -62,7 +62,7 @@ impl RolloutActor {
 
     /// Shows how the rollout in hand stands.
     pub(super) fn show(&self) {
-        let Some(waves) = &self.waves else {
+        let Some(waves) = self.waves() else {
             return;
         };
         let now = self.gateway.publisher.clock().now();
@@ -126,7 +126,7 @@ impl RolloutActor {
 
     /// Ends the rollout in hand, if there is one.
     pub(super) async fn end_rollout(&mut self, ending: RolloutState, reason: &str) {
-        self.waves = None;
+        self.watched = None;
         let stored = {
             let mut state = self.gateway.write();
             state.rollouts.in_hand_mut().map(|rollout| {

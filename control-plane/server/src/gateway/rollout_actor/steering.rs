@@ -10,6 +10,7 @@ use super::super::rollouts::{RolloutVerb, SteerError, SteerRequest};
 use super::RolloutActor;
 use super::cause::Cause;
 use super::facts::Fact;
+use super::watched::Watched;
 
 /// The answer to an operator, to be sent when what follows from it has happened.
 pub(super) type Answered = (
@@ -41,7 +42,7 @@ impl RolloutActor {
         if let RolloutVerb::Abort { may_loosen } = request.verb {
             return self.abort(&request.author, may_loosen).await;
         }
-        let Some(waves) = &mut self.waves else {
+        let Some(Watched { waves, .. }) = &mut self.watched else {
             return Err(SteerError::Unwatched(request.id.clone()));
         };
         match request.verb {

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use xds::NodeId;
-
 use super::super::acceptance::{EnvoyVerdict, Judgement, Outcome, Verdict};
-use super::super::gates::{GateVerdict, GatedWave};
-use super::super::losses::{Losses, Members, Roll, losses};
+use super::super::gates::GateVerdict;
 use super::super::waves::{Choice, Next};
 use super::RolloutActor;
 use super::cause::Cause;
 use super::judging::Look;
+use super::watched::Watched;
 use crate::generation::Built;
 
 /// How often the numbers behind the gates of a rollout are looked at. Envoys report every five
@@ -40,7 +38,9 @@ impl RolloutActor {
     /// reaches nobody new is passed over. Soon after a start not all Envoys may be back yet, and a
     /// share of some is not that of the fleet.
     pub(super) async fn begin_wave(&mut self, current: &Built) {
-        while let Some(waves) = self.waves.as_mut().filter(|waves| !waves.has_begun()) {
+        let to_begin = |watched: &&mut Watched| !watched.waves.has_begun();
+        while let Some(watched) = self.watched.as_mut().filter(to_begin) {
+            let waves = &mut watched.waves;
             let now = self.gateway.publisher.clock().now();
             let back_by = self.back_by.filter(|back_by| now < *back_by);
             if back_by.is_some() && !waves.is_promoted() {
@@ -68,16 +68,12 @@ impl RolloutActor {
                         envoys = nodes.len(),
                         "a wave of the rollout begins"
                     );
-                    if let Some(gates) = &mut self.gates {
-                        let reports = self.gateway.publisher.reports();
-                        gates.give(&nodes, |id| reports.envoy(id.as_str()));
-                        let mut state = self.gateway.write();
-                        if let Some(rollout) = state.rollouts.in_hand_mut() {
-                            rollout.usual = gates.usual();
-                        }
+                    let usual = watched.begin(nodes, &self.gateway.publisher);
+                    if let Some(usual) = usual
+                        && let Some(rollout) = self.gateway.write().rollouts.in_hand_mut()
+                    {
+                        rollout.usual = usual;
                     }
-                    waves.begin(nodes);
-                    self.losses.0 = None;
                     self.show();
                     // A restart must know of every Envoy that was given it, and what that was.
                     if !self.keep_rollout().await || !self.keep_generation(current).await {
@@ -94,17 +90,20 @@ impl RolloutActor {
     fn wait_to_begin(&mut self, words: String, until: Option<Instant>) {
         self.show();
         self.tell_gate(words);
-        self.next_try = until;
+        if let Some(watched) = &mut self.watched {
+            watched.next_try = until;
+        }
         self.hand_out(false);
     }
 
     /// Gives the wave in hand to nobody for now, because the store does not know of it.
     fn put_wave_off(&mut self) {
-        if let Some(waves) = &mut self.waves {
-            waves.put_off();
+        if let Some(watched) = &mut self.watched {
+            watched.waves.put_off();
+            let now = self.gateway.publisher.clock().now();
+            watched.next_try = Some(now + BEFORE_NEXT_TRY);
         }
         self.show();
-        self.next_try = Some(self.gateway.publisher.clock().now() + BEFORE_NEXT_TRY);
     }
 
     /// Acts on a judgement of the wave in hand that is no rejection. Nothing comes back where the
@@ -115,25 +114,29 @@ impl RolloutActor {
         judgement: Judgement,
     ) -> Option<Look> {
         let now = self.gateway.publisher.clock().now();
-        let waves = self.waves.as_mut()?;
+        let watched = self.watched.as_mut()?;
+        let waves = &watched.waves;
         let has_reached = waves.reached().next().is_some();
         if !waves.has_begun() {
+            let next_try = watched.next_try.take();
             let outcome = if self.has_connected() {
                 Outcome::Waiting
             } else {
                 Outcome::NoEnvoys
             };
-            let wakes = [waiting_until(&judgement), self.next_try.take()];
+            let wakes = [waiting_until(&judgement), next_try];
             let wake = wakes.into_iter().flatten().min();
             return Some(Look::told(judgement, outcome, wake, has_reached));
         }
         let had_passed = waves.has_passed();
         let is_last = waves.is_last();
         let is_promoted = waves.is_promoted();
-        let losses = self.look_for_losses(current, now);
-        let waves = self.waves.as_mut()?;
-        let mut next = waves.next(&judgement, losses.is_complete(), now);
-        let hindrance = match self.look_at_gates() {
+        let is_resumed = watched.resumed_at.is_some();
+        let publisher = &self.gateway.publisher;
+        let losses = watched.look_for_losses(publisher, current, now);
+        let mut next = watched.waves.next(&judgement, losses.is_complete(), now);
+        let next_gate_look = watched.gates.as_ref().map(|_| now + BETWEEN_GATE_LOOKS);
+        let hindrance = match watched.look_at_gates(publisher) {
             GateVerdict::Breached(words) => Hindrance::TakesBack(Cause::Breached(words)),
             // As with silence: in the last wave one Envoy stops nobody, and an operator who
             // promotes a wave has said so.
@@ -157,7 +160,6 @@ impl RolloutActor {
             }
         };
         self.tell_gate(waits_for);
-        let next_gate_look = self.gates.as_ref().map(|_| now + BETWEEN_GATE_LOOKS);
         let next_look = sooner(next_gate_look, losses.until);
         match next {
             Next::Wait { until } => {
@@ -182,10 +184,7 @@ impl RolloutActor {
                 Some(Look::told(judgement, Outcome::RollingOut, wake, true))
             }
             Next::Advance => {
-                if is_promoted {
-                    self.losses.1.excuse_all();
-                }
-                self.waves.as_mut()?.advance();
+                self.watched.as_mut()?.advance();
                 self.show();
                 None
             }
@@ -208,64 +207,11 @@ impl RolloutActor {
                 self.offer(judgement.has_judge());
                 let outcome = judgement.outcome();
                 // A later change does not take the place of one whose Envoys may be on their way.
-                let back_by = self.resumed_at.and(self.back_by);
-                let back_by = back_by.filter(|back_by| now < *back_by);
+                let back_by = self.back_by.filter(|back_by| is_resumed && now < *back_by);
                 let holds = back_by.is_some();
                 Some(Look::told(judgement, outcome, back_by, holds))
             }
         }
-    }
-
-    /// Looks for the Envoys of the rollout that are gone: at everybody when a wave begins, and from
-    /// then on at those who come and go, or become another matter with time.
-    fn look_for_losses(&mut self, current: &Built, now: Instant) -> Losses {
-        let Some(waves) = &self.waves else {
-            return Losses::default();
-        };
-        let publisher = &self.gateway.publisher;
-        let (roll, known) = &mut self.losses;
-        let (roll, is_news) = match roll {
-            Some(roll) => {
-                let is_news = roll.take_in(publisher.attendance_news());
-                (roll, is_news)
-            }
-            None => {
-                let reached = waves.reached().cloned().collect();
-                let called = Roll::new(reached, publisher.attendance());
-                (roll.insert(called), true)
-            }
-        };
-        if is_news || known.until.is_some_and(|until| now >= until) {
-            let members = Members {
-                generation: current.generation(),
-                patience: current.document.rollout.ack_deadline.duration(),
-                resumed_at: self.resumed_at,
-                excused: &known.excused,
-            };
-            *known = losses(members, roll, now);
-        }
-        known.clone()
-    }
-
-    /// Looks at what the Envoys report that have been given the generation.
-    fn look_at_gates(&mut self) -> GateVerdict {
-        let (Some(gates), Some(waves)) = (&mut self.gates, &self.waves) else {
-            return GateVerdict::Open;
-        };
-        let publisher = &self.gateway.publisher;
-        let (roll, losses) = &self.losses;
-        let has_left = |id: &NodeId| {
-            let roll = roll.as_ref();
-            roll.is_some_and(|roll| losses.has_left(id, roll))
-        };
-        let wave = GatedWave {
-            nodes: waves.in_hand(),
-            has_passed: waves.has_passed(),
-            is_last: waves.is_last(),
-            has_left: &has_left,
-        };
-        let reports = publisher.reports();
-        gates.look(wave, |id| reports.envoy(id.as_str()))
     }
 }
 
