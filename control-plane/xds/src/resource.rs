@@ -26,6 +26,13 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(Arc<str>);
 
+/// The longest version, in bytes: 32 of a hash, in hexadecimal. Each Envoy has as many as
+/// resources, so what one says of them must not be larger.
+const MOST_VERSION_BYTES: usize = 64;
+/// Stands for every version that this control plane cannot have made. It is equal to none of ours,
+/// so that the resource is sent.
+const FOREIGN_VERSION: &str = "not a version of this control plane";
+
 impl Version {
     pub(crate) fn of(encoded: &[u8]) -> Self {
         Self(hex::encode(Sha256::digest(encoded)).into())
@@ -45,11 +52,14 @@ impl Version {
     }
 
     /// A version as an Envoy or the store gives it, which may be one that this process never made.
+    /// One that is longer than ours, or would forge lines where it is shown, is not kept: all of
+    /// those are the same.
     pub fn reported(text: &str) -> Self {
-        Self(text.into())
+        let is_foreign = text.len() > MOST_VERSION_BYTES || text.contains(char::is_control);
+        Self(if is_foreign { FOREIGN_VERSION } else { text }.into())
     }
 
-    /// The hash as hexadecimal digits.
+    /// The hash as hexadecimal digits, or the text that an Envoy reported in its place.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -260,6 +270,25 @@ mod tests {
         assert_ne!(one.version(), fixtures::cluster("a", 2).version());
         let digest = Sha256::digest(one.content());
         assert_eq!(one.version().as_str(), hex::encode(digest));
+    }
+
+    #[test]
+    fn it_keeps_no_version_of_an_envoy_that_is_longer_than_one_of_ours() {
+        let secret = fixtures::secret_by("s", "swordfish", &VersionKey::new(&[1; 32]));
+        let resource = fixtures::cluster("a", 1);
+        let set = [&resource, &secret].map(|one| (one.name(), one.version()));
+        for ours in [
+            resource.version(),
+            secret.version(),
+            &Version::of_set(set.into_iter()),
+        ] {
+            assert_eq!(Version::reported(ours.as_str()), *ours);
+        }
+        assert_eq!(Version::reported("elsewhere 7").as_str(), "elsewhere 7");
+        let longer = format!("{}0", resource.version());
+        for foreign in [longer.as_str(), &"é".repeat(1 << 20), "a\nb", "\x1b[2J"] {
+            assert_eq!(Version::reported(foreign).as_str(), FOREIGN_VERSION);
+        }
     }
 
     #[test]

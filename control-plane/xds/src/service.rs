@@ -13,6 +13,7 @@ mod response_body;
 mod strands;
 mod stream;
 mod transit;
+mod unknown_types;
 mod wire;
 
 use std::{

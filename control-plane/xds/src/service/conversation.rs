@@ -17,6 +17,7 @@ use super::{
     recall::Recall,
     strands::{Event, Strand, Strands, StreamKey},
     stream::{OpenedStream, StreamIsClosed},
+    unknown_types::UnknownTypes,
 };
 use crate::{
     NodeId, Publisher, StreamEnd,
@@ -75,6 +76,7 @@ pub(super) async fn hold(
         more,
         ending,
         recall: Recall::of(publisher),
+        unknown_types: UnknownTypes::default(),
         reported: None,
         end: StreamEnd::ByEnvoy,
     };
@@ -100,6 +102,8 @@ struct Conversation<'a> {
     more: Option<mpsc::Receiver<Joining>>,
     ending: Ending,
     recall: Recall,
+    /// Of the aggregated stream: the others are about one type that is known.
+    unknown_types: UnknownTypes,
     reported: Option<Standing>,
     end: StreamEnd,
 }
@@ -208,9 +212,14 @@ impl Conversation<'_> {
 
     fn take_message(&mut self, key: StreamKey, message: Message) -> Result<(), Status> {
         let only = self.strands.get(key).and_then(|strand| strand.only);
-        let Some(asked) = convert::asked(message, only)? else {
+        let Some(resource_type) = convert::resource_type(&message, only)? else {
+            if let Some(type_url) = self.unknown_types.first_seen(message.type_url()) {
+                tracing::warn!(node = %self.id, type_url, "envoy asked for a type that is not \
+                     distributed");
+            }
             return Ok(());
         };
+        let asked = convert::asked(message, resource_type)?;
         if self.recall.is_frozen() && self.reports_others(&asked) {
             self.end = StreamEnd::ByUs;
             return Err(Recall::leave_it_alone());

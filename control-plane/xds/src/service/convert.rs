@@ -25,9 +25,9 @@ const MOST_RESOURCE_NAME_BYTES: usize = 4096;
 const MOST_LABEL_BYTES: usize = 256;
 /// How many labels an Envoy may have. A selector names a few; each one is kept for every Envoy.
 const MOST_LABELS: usize = 64;
-/// The most of Envoy's words on a rejection that is kept, in bytes. Envoy quotes the whole faulty
-/// resource at times.
-const MOST_MESSAGE_BYTES: usize = 4096;
+/// The most of Envoy's words on a rejection that is kept, in bytes, however many of its streams
+/// say something. Envoy quotes the whole faulty resource at times.
+pub(super) const MOST_MESSAGE_BYTES: usize = 4096;
 
 /// Reads from the first request of a stream what it shows of the Envoy behind it. `only` is the one
 /// type that the stream is about, if it is not the aggregated one.
@@ -45,8 +45,9 @@ pub(super) fn first_request(
     })
 }
 
-/// The type that a request is about; `None` if it is not distributed.
-fn resource_type(
+/// The type that a request is about; `None` if it is not distributed, and the request is left
+/// unanswered.
+pub(super) fn resource_type(
     message: &Message,
     only: Option<ResourceType>,
 ) -> Result<Option<ResourceType>, Status> {
@@ -156,17 +157,9 @@ fn labels(node: &Node) -> BTreeMap<String, String> {
     labels
 }
 
-/// A request in this crate's terms; `None` if it is about a type that is not distributed, which is
-/// left unanswered.
-pub(super) fn asked(message: Message, only: Option<ResourceType>) -> Result<Option<Asked>, Status> {
-    let Some(resource_type) = resource_type(&message, only)? else {
-        tracing::warn!(
-            type_url = message.type_url(),
-            "envoy asked for a type that is not distributed"
-        );
-        return Ok(None);
-    };
-    Ok(Some(match message {
+/// A request in this crate's terms; `resource_type` is the type that it is about.
+pub(super) fn asked(message: Message, resource_type: ResourceType) -> Result<Asked, Status> {
+    Ok(match message {
         Message::Incremental(request) => Asked::Incremental(DeltaRequest {
             resource_type,
             subscribe: names(request.resource_names_subscribe)?,
@@ -185,7 +178,7 @@ pub(super) fn asked(message: Message, only: Option<ResourceType>) -> Result<Opti
                 .then(|| Version::reported(&request.version_info)),
             answer: answer(request.response_nonce, request.error_detail),
         }),
-    }))
+    })
 }
 
 fn names(names: Vec<String>) -> Result<Vec<Arc<str>>, Status> {
@@ -213,7 +206,7 @@ fn answer(nonce: String, error: Option<rpc::Status>) -> Option<Answer> {
 
 /// As much of a text as fits into `most` bytes, on one line: it is shown in logs and on terminals.
 /// Says how much was cut, if anything was.
-fn shortened(text: &str, most: usize) -> String {
+pub(super) fn shortened(text: &str, most: usize) -> String {
     let (kept, rest) = text.split_at(text.floor_char_boundary(most));
     let kept = kept.replace(char::is_control, " ");
     if rest.is_empty() {

@@ -16,7 +16,7 @@ use holders::Holders;
 use tonic::Status;
 
 use super::{
-    convert::Asked,
+    convert::{Asked, MOST_MESSAGE_BYTES, shortened},
     nested_source::NestedSource,
     stream::{Responses, StreamIsClosed},
 };
@@ -55,7 +55,8 @@ struct Fan {
     nonce: String,
     /// The streams that have not answered, and whether their part holds resources.
     waiting: BTreeMap<StreamKey, Part>,
-    rejections: Vec<String>,
+    /// The words on the rejections so far, as many as are kept of one.
+    rejection: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,7 +218,7 @@ impl Strands {
         self.fans.push_back(Fan {
             nonce: response.nonce,
             waiting,
-            rejections: Vec::new(),
+            rejection: None,
         });
         let event = is_answered.then(|| answered(resource_type, answer));
         (parts, event)
@@ -360,16 +361,29 @@ impl Strands {
         // One that is forgotten says nothing: others may have rejected their parts of it.
         let fan = self.fans.iter_mut().find(|fan| fan.nonce == answer.nonce)?;
         fan.waiting.remove(&key)?;
-        fan.rejections.extend(answer.rejection);
+        if let Some(words) = answer.rejection {
+            fan.add(&words);
+        }
         fan.waiting.is_empty().then(|| fan.answer())
     }
 }
 
 impl Fan {
+    /// Takes in another stream's words on a rejection.
+    fn add(&mut self, words: &str) {
+        let all = match self.rejection.take() {
+            // What was cut already is not cut again.
+            Some(before) if before.len() > MOST_MESSAGE_BYTES => before,
+            Some(before) => shortened(&format!("{before}; {words}"), MOST_MESSAGE_BYTES),
+            None => words.to_owned(),
+        };
+        self.rejection = Some(all);
+    }
+
     fn answer(&self) -> Answer {
         Answer {
             nonce: self.nonce.clone(),
-            rejection: (!self.rejections.is_empty()).then(|| self.rejections.join("; ")),
+            rejection: self.rejection.clone(),
         }
     }
 }

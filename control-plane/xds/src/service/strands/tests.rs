@@ -116,3 +116,26 @@ fn it_believes_no_stream_for_the_others_once_a_response_is_forgotten() {
     // The other stream rejected its part.
     assert!(answer(&mut strands, 1, "late", None).is_none());
 }
+
+/// A thousand streams may ask for one name.
+#[test]
+fn it_keeps_as_much_of_the_words_of_all_streams_on_a_response_as_of_one() {
+    const STREAMS: u64 = 50;
+    let mut strands = Strands::default();
+    for key in 0..STREAMS {
+        opened(&mut strands, key, ENDPOINTS);
+        subscribe(&mut strands, key, names(["a".to_owned()]));
+    }
+    strands.route(response("1", vec![endpoints("a", 1)]));
+    let words = "é".repeat(MOST_MESSAGE_BYTES / 2);
+    let answers = (0..STREAMS).filter_map(|key| answer(&mut strands, key, "1", Some(&words)));
+    let told: Vec<_> = answers.filter_map(|answer| answer.rejection).collect();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].starts_with(&words));
+    assert!(
+        told[0].len() < MOST_MESSAGE_BYTES + 100,
+        "{}",
+        told[0].len()
+    );
+    assert!(told[0].ends_with("more bytes were cut)"));
+}
