@@ -18,6 +18,9 @@ pub struct StoredRejection {
     pub version: String,
     /// The reason in Envoy's own words.
     pub message: String,
+    /// The hash of the content that the Envoy runs on with; none where it has none, or that is not
+    /// known.
+    pub run_on: Option<String>,
     /// When it was rejected, to the microsecond.
     pub at: OffsetDateTime,
 }

@@ -165,6 +165,8 @@ pub struct RejectedContent {
     pub version: Version,
     /// The reason in Envoy's own words.
     pub message: Arc<str>,
+    /// The version that it runs on with; nothing where it has none, or that is not known.
+    pub run_on: Option<Version>,
 }
 
 /// A change in what an Envoy rejected.

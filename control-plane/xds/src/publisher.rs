@@ -150,6 +150,7 @@ impl Publisher {
             let rejection = Rejection {
                 version: content.version,
                 message: content.message,
+                run_on: content.run_on,
             };
             ((content.resource_type, content.name), rejection)
         });

@@ -59,6 +59,7 @@ fn stored(change: RejectionChange) -> StoredRejectionChange {
                 name: content.name.to_string(),
                 version: content.version.as_str().to_owned(),
                 message: content.message.to_string(),
+                run_on: content.run_on.map(|version| version.as_str().to_owned()),
                 at: OffsetDateTime::now_utc(),
             })
         }
@@ -77,22 +78,50 @@ fn stored(change: RejectionChange) -> StoredRejectionChange {
 /// Tells the publisher what Envoys rejected before this process started.
 pub(super) fn remember(publisher: &Publisher, stored: Vec<StoredRejection>) {
     let mut by_node: BTreeMap<String, Vec<RejectedContent>> = BTreeMap::new();
-    for rejection in stored {
-        // A type that this version does not distribute is no longer sent either.
-        let Ok(resource_type) = ResourceType::from_type_url(&rejection.type_url) else {
-            continue;
-        };
-        by_node
-            .entry(rejection.node)
-            .or_default()
-            .push(RejectedContent {
-                resource_type,
-                name: rejection.name.into(),
-                version: Version::reported(&rejection.version),
-                message: rejection.message.into(),
-            });
+    for mut rejection in stored {
+        let node = std::mem::take(&mut rejection.node);
+        by_node.entry(node).or_default().extend(content(rejection));
     }
     for (node, contents) in by_node {
         publisher.remember(&node, contents);
+    }
+}
+
+/// A stored rejection's content; nothing where it is of a type that this version does not distribute, and so
+/// does not send either.
+fn content(stored: StoredRejection) -> Option<RejectedContent> {
+    Some(RejectedContent {
+        resource_type: ResourceType::from_type_url(&stored.type_url).ok()?,
+        name: stored.name.into(),
+        version: Version::reported(&stored.version),
+        message: stored.message.into(),
+        run_on: stored.run_on.as_deref().map(Version::reported),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_reads_a_rejection_as_it_was_stored() {
+        for run_on in [None, Some(Version::reported("1"))] {
+            let rejected = RejectedContent {
+                resource_type: ResourceType::Secret,
+                name: "s".into(),
+                version: Version::reported("2"),
+                message: "no such key".into(),
+                run_on,
+            };
+            let change = stored(RejectionChange::Rejected {
+                node: xds::NodeId::new("a"),
+                content: rejected.clone(),
+            });
+            let StoredRejectionChange::Rejected(kept) = change else {
+                panic!("{change:?}");
+            };
+            assert_eq!(kept.node, "a");
+            assert_eq!(content(kept), Some(rejected));
+        }
     }
 }

@@ -18,7 +18,7 @@ const SCHEMA: &str = "portcullis_control_plane";
 const RECORD: &str = "migrations";
 
 /// The steps from an empty schema to today's layout.
-const MIGRATIONS: [Step; 11] = [
+const MIGRATIONS: [Step; 12] = [
     Step {
         number: 1,
         title: "initial",
@@ -73,6 +73,11 @@ const MIGRATIONS: [Step; 11] = [
         number: 11,
         title: "promoted waves",
         sql: include_str!("../../postgres-migrations/0011_promoted_waves.sql"),
+    },
+    Step {
+        number: 12,
+        title: "rejections run on",
+        sql: include_str!("../../postgres-migrations/0012_rejections_run_on.sql"),
     },
 ];
 

@@ -18,7 +18,7 @@ use super::layout;
 use crate::OpenError;
 
 /// The steps from an empty file to today's layout.
-const MIGRATIONS: [Step; 15] = [
+const MIGRATIONS: [Step; 16] = [
     Step {
         number: 1,
         title: "initial",
@@ -93,6 +93,11 @@ const MIGRATIONS: [Step; 15] = [
         number: 15,
         title: "promoted waves",
         sql: include_str!("../../migrations/0015_promoted_waves.sql"),
+    },
+    Step {
+        number: 16,
+        title: "rejections run on",
+        sql: include_str!("../../migrations/0016_rejections_run_on.sql"),
     },
 ];
 

@@ -28,16 +28,19 @@ pub(super) async fn change(
             StoredRejectionChange::Rejected(rejection) => {
                 session
                     .execute(
-                        "INSERT INTO rejection (node, type_url, name, version, message, at) \
-                         VALUES ($1, $2, $3, $4, $5, $6) \
+                        "INSERT INTO rejection \
+                         (node, type_url, name, version, message, run_on, at) \
+                         VALUES ($1, $2, $3, $4, $5, $6, $7) \
                          ON CONFLICT (node, type_url, name) DO UPDATE SET \
-                         version = excluded.version, message = excluded.message, at = excluded.at",
+                         version = excluded.version, message = excluded.message, \
+                         run_on = excluded.run_on, at = excluded.at",
                         &[
                             (&rejection.node).into(),
                             (&rejection.type_url).into(),
                             (&rejection.name).into(),
                             (&rejection.version).into(),
                             (&rejection.message).into(),
+                            rejection.run_on.as_deref().unwrap_or_default().into(),
                             micros(rejection.at).into(),
                         ],
                     )
@@ -73,7 +76,7 @@ pub(super) async fn all(store: &SqlStore) -> Result<Vec<StoredRejection>, StoreE
     let mut session = store.read(READ).await?;
     let rows = session
         .rows(
-            "SELECT node, type_url, name, version, message, at FROM rejection \
+            "SELECT node, type_url, name, version, message, run_on, at FROM rejection \
              ORDER BY node, type_url, name",
             &[],
         )
@@ -81,12 +84,14 @@ pub(super) async fn all(store: &SqlStore) -> Result<Vec<StoredRejection>, StoreE
     session.commit().await?;
     rows.iter()
         .map(|row| {
+            let run_on = row.text("run_on")?;
             Ok(StoredRejection {
                 node: row.text("node")?,
                 type_url: row.text("type_url")?,
                 name: row.text("name")?,
                 version: row.text("version")?,
                 message: row.text("message")?,
+                run_on: (!run_on.is_empty()).then_some(run_on),
                 at: time("rejection's time", row.number("at")?)?,
             })
         })

@@ -180,6 +180,7 @@ pub(super) const TABLES: [Table; 25] = [
             text("name"),
             text("version"),
             text("message"),
+            text("run_on"),
             number("at"),
         ],
     },

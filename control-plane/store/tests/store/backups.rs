@@ -69,6 +69,7 @@ async fn full(place: &Place) -> SqlStore {
         name: "mcp".to_owned(),
         version: "1".to_owned(),
         message: "port in use".to_owned(),
+        run_on: Some("0".to_owned()),
         at: OffsetDateTime::UNIX_EPOCH,
     });
     store.change_rejections(&[rejected]).await.expect("changed");

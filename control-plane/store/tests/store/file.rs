@@ -134,6 +134,7 @@ async fn it_takes_in_the_rejections_of_a_whole_fleet_in_one_transaction() {
                 name: "mcp".to_owned(),
                 version: "1".to_owned(),
                 message: "port in use".to_owned(),
+                run_on: None,
                 at: OffsetDateTime::UNIX_EPOCH,
             })
         })

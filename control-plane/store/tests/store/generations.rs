@@ -101,6 +101,7 @@ async fn it_keeps_one_rejection_of_each_resource_until_it_is_told_that_it_is_ove
         name: name.to_owned(),
         version: version.to_owned(),
         message: String::new(),
+        run_on: (version == "2").then(|| "0".to_owned()),
         at: OffsetDateTime::UNIX_EPOCH,
     };
     let rejected = [
@@ -151,6 +152,7 @@ async fn it_forgets_the_oldest_rejections_beyond_fifty_thousand(place: Place) {
         name: "last".to_owned(),
         version: "1".to_owned(),
         message: String::new(),
+        run_on: None,
         at: OffsetDateTime::now_utc(),
     });
     store.change_rejections(&[last]).await.expect("changed");
@@ -167,6 +169,7 @@ async fn it_keeps_what_an_envoy_says_with_a_nul_in_it(place: Place) {
         name: name.to_owned(),
         version: "1".to_owned(),
         message: message.to_owned(),
+        run_on: None,
         at: OffsetDateTime::UNIX_EPOCH,
     };
     let rejected = [rejection("a", "in\0use"), rejection("b", "in use")];

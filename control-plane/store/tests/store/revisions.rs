@@ -66,6 +66,7 @@ async fn it_has_everything_again_when_it_is_opened_again(place: Place) {
         name: "mcp".to_owned(),
         version: "2".to_owned(),
         message: "port in use".to_owned(),
+        run_on: Some("1".to_owned()),
         at: module.since,
     };
     let rejected = StoredRejectionChange::Rejected(rejection.clone());

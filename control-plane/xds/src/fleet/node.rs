@@ -267,6 +267,7 @@ impl Node {
                     name: Arc::clone(name),
                     version: rejection.version.clone(),
                     message: Arc::clone(&rejection.message),
+                    run_on: rejection.run_on.clone(),
                 },
             },
         );
@@ -364,6 +365,7 @@ impl Brief {
                     name: Arc::clone(name),
                     version: rejection.version.clone(),
                     message: Arc::clone(&rejection.message),
+                    run_on: rejection.run_on.clone(),
                 })
                 .collect(),
             ..self.summary

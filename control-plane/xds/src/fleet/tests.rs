@@ -353,6 +353,7 @@ fn it_tells_of_each_rejection_once_and_when_it_no_longer_matters() {
         name: "e".into(),
         version: extension("e", "2").version().clone(),
         message: "garbage".into(),
+        run_on: Some(extension("e", "1").version().clone()),
     };
     let rejected = RejectionChange::Rejected {
         node: a.id.clone(),

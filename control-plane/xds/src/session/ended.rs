@@ -6,8 +6,8 @@ use crate::{DeliveryState, session::Process};
 
 /// An ended session's own size, tables included, roughly, in bytes.
 const EMPTY: usize = 1024;
-/// The three versions of a position: each a hash in hexadecimal, and what counts its owners.
-const VERSIONS: usize = 3 * 80;
+/// A version: as long as a hash in hexadecimal at most, and what counts its owners.
+const VERSION: usize = 80;
 
 impl Session {
     /// Takes in that the last stream has ended: keeps what is still asked for, and lets go of the
@@ -51,19 +51,18 @@ fn bytes_of_position(position: &Position) -> usize {
         | DeliveryState::Sent
         | DeliveryState::Unknown => 0,
     };
-    name_cost(&position.name) + VERSIONS + words
+    name_cost(&position.name) + 3 * VERSION + words
 }
 
 fn bytes_of_memory(memory: &TypeMemory) -> usize {
     let rejections = memory.rejections.iter();
-    let rejections = rejections.map(|(name, rejection)| name_cost(name) + rejection.message.len());
+    let rejections =
+        rejections.map(|(name, rejection)| name_cost(name) + 2 * VERSION + rejection.message.len());
     let unanswered = memory.unanswered.keys().map(|name| name_cost(name));
     let good = memory.good.iter();
     let good = good.map(|(name, good)| name_cost(name) + good.content().len());
     let fetches = memory.fetches.keys().map(|name| name_cost(name));
-    let run_on = memory.run_on.keys().map(|name| name_cost(name));
     rejections
-        .chain(run_on)
         .chain(unanswered)
         .chain(good)
         .chain(fetches)

@@ -10,6 +10,9 @@ pub(crate) struct Rejection {
     pub(crate) version: Version,
     /// The reason in Envoy's own words.
     pub(crate) message: Arc<str>,
+    /// The version that the Envoy had acknowledged last, and so runs on with; nothing where it has
+    /// none. An Envoy of the state-of-the-world protocol does not say so itself.
+    pub(crate) run_on: Option<Version>,
 }
 
 /// Each resource's rejection, until the Envoy acknowledges another content of it.
@@ -32,9 +35,6 @@ pub(crate) enum Process {
 pub(crate) struct TypeMemory {
     /// Rejected versions by name, with no other content acknowledged for the name since.
     pub(crate) rejections: BTreeMap<Arc<str>, Rejection>,
-    /// The versions that the Envoy acknowledged last of those names, and so runs on with. An Envoy
-    /// of the state-of-the-world protocol does not say so itself.
-    pub(crate) run_on: BTreeMap<Arc<str>, Version>,
     /// Versions that were sent and not answered, by name.
     pub(crate) unanswered: BTreeMap<Arc<str>, Version>,
     /// The last acknowledged extension configurations by name.

@@ -47,9 +47,6 @@ pub(crate) struct Subscription {
     pub(super) rejected: BTreeSet<Arc<str>>,
     /// Rejected versions by name, until the Envoy acknowledges something else for the name.
     unsettled: BTreeMap<Arc<str>, Rejection>,
-    /// The versions that the Envoy acknowledged on an earlier stream of names whose rejection is
-    /// remembered from there.
-    run_on: BTreeMap<Arc<str>, Version>,
     /// Whether `unsettled` differs from what the session last reported.
     pub(super) rejections_changed: bool,
     /// Versions whose answer was lost with an earlier stream, by name. The Envoy may have rejected
@@ -89,7 +86,6 @@ impl Subscription {
         now: Instant,
     ) {
         self.unsettled = memory.rejections;
-        self.run_on = memory.run_on;
         self.good = memory.good;
         self.doubted = memory.unanswered;
         self.fetches = memory.fetches;
@@ -145,7 +141,7 @@ impl Subscription {
             .or_insert_with(|| Tracked::asked(now));
         tracked.sent = Some(rejection.version.clone());
         if tracked.acked.is_none() {
-            tracked.acked = self.run_on.get(name).cloned();
+            tracked.acked = rejection.run_on.clone();
         }
         tracked.reply = Reply::Rejected {
             message: rejection.message.to_string(),
@@ -316,14 +312,7 @@ impl Subscription {
         {
             unanswered.insert(Arc::clone(resource.name()), resource.version().clone());
         }
-        let run_on = self.unsettled.keys().filter_map(|name| {
-            let tracked = self.tracked.get(name);
-            let acked = tracked.and_then(|tracked| tracked.acked.as_ref());
-            let version = acked.or_else(|| self.run_on.get(name))?;
-            Some((Arc::clone(name), version.clone()))
-        });
         TypeMemory {
-            run_on: run_on.collect(),
             rejections: self.unsettled.clone(),
             unanswered,
             good: self.good.clone(),
@@ -350,7 +339,6 @@ impl Subscription {
         }
         self.doubted.remove(name);
         self.good.remove(name);
-        self.run_on.remove(name);
         self.rejections_changed |= self.unsettled.remove(name).is_some();
     }
 }

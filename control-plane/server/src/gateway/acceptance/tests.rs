@@ -28,6 +28,7 @@ fn rejection_of(name: &str) -> RejectedContent {
         name: "l".into(),
         version: listener.version().clone(),
         message: " port in use\n".into(),
+        run_on: None,
     }
 }
 

@@ -106,6 +106,7 @@ impl Subscription {
         let rejection = Rejection {
             version: resource.version().clone(),
             message: message.into(),
+            run_on: tracked.acked.clone(),
         };
         self.unsettled.insert(name, rejection);
         self.rejections_changed = true;

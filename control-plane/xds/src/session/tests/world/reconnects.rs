@@ -93,6 +93,17 @@ fn it_knows_after_a_reconnect_that_a_renewed_secret_was_rejected_and_an_earlier_
         assert_eq!(before.state(Secret, "s"), rejected("no such key"));
         assert_eq!(before.session.standing().answer, NodeAnswer::Acknowledged);
     }
+    // Nor does it matter that the process here is another one, which has read what is stored.
+    let mut restarted = before.reconnected();
+    let stored = (*before.session.standing().rejections).clone();
+    restarted.session = Session::new(StreamId(7), Memory::of(stored));
+    restarted.assign(&of("two"));
+    restarted.ask(Cluster, &[]);
+    assert_eq!(restarted.ask(Secret, &["s"]), NOTHING);
+    assert_eq!(
+        restarted.session.standing().answer,
+        NodeAnswer::Acknowledged
+    );
     // The one of an Envoy that has taken none is still missing.
     let mut before = started();
     before.nack(Secret, "no such key");
