@@ -1,5 +1,6 @@
 //! The lists of the registered servers: asked for, kept byte for byte, and judged.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gateway_document::{
@@ -29,6 +30,10 @@ pub use list_error::ListError;
 pub use pinning::ReviewVerdict;
 pub(crate) use pinning::{decide, reviewable};
 
+/// How many tools of one name are kept of a list. The second one says that the name is ambiguous,
+/// and none of them is offered; more would say nothing new, and are work at each look.
+const MOST_OF_A_NAME: usize = 2;
+
 /// A server's list as it is kept, and what a policy makes of it.
 #[derive(Debug, Clone)]
 pub struct KnownList {
@@ -49,9 +54,10 @@ impl KnownList {
             .iter()
             .map(|tool| judge(tool, listed_since(&stored, &tool.name)))
             .collect();
+        let mut names: BTreeSet<&str> = stored.tools.iter().map(|tool| &*tool.name).collect();
         for review in &stored.reviews {
             if let Some(flaw) = flaw_of(review)
-                && !tools.iter().any(|tool| tool.name == review.tool.name)
+                && names.insert(&review.tool.name)
             {
                 tools.push(CatalogueTool {
                     name: review.tool.name.clone(),
@@ -79,7 +85,8 @@ impl KnownList {
     ) -> Self {
         let now = OffsetDateTime::now_utc();
         let about = serde_json::to_string(&listing.about).unwrap_or_default();
-        let list = Catalogue::new(server.to_string(), listing.protocol, now, listing.tools)
+        let tools = few_of_each_name(listing.tools);
+        let list = Catalogue::new(server.to_string(), listing.protocol, now, tools)
             .from_endpoint(listing.endpoint)
             .about(about);
         let list = match previous {
@@ -169,6 +176,16 @@ fn shortened(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+fn few_of_each_name(mut tools: Vec<RawTool>) -> Vec<RawTool> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    tools.retain(|tool| {
+        let count = counts.entry(tool.name.clone()).or_default();
+        *count += 1;
+        *count <= MOST_OF_A_NAME
+    });
+    tools
 }
 
 fn listed_since(list: &Catalogue, tool: &str) -> u64 {
@@ -323,5 +340,24 @@ mod tests {
             // not.
             let _ = flaw(&format!(r#"{{"name":"x","inputSchema":{schema}}}"#));
         }
+    }
+
+    #[test]
+    fn it_keeps_of_many_tools_of_a_name_as_many_as_show_that_it_is_ambiguous() {
+        let tool = |name: &str, number: u32| RawTool {
+            name: name.to_owned(),
+            json: format!(r#"{{"name":"{name}","number":{number},"inputSchema":{{}}}}"#),
+        };
+        let many = (0..1000).map(|number| tool("a", number));
+        let listing = Listing {
+            about: ServerAbout::default(),
+            endpoint: String::new(),
+            protocol: "2026-07-28".to_owned(),
+            tools: many.chain([tool("b", 0)]).collect(),
+        };
+        let server = "s".parse().unwrap();
+        let list = KnownList::observed(&server, listing, None, None);
+        let kept = [tool("a", 0), tool("a", 1), tool("b", 0)];
+        assert_eq!(list.stored.tools, kept);
     }
 }

@@ -5,11 +5,14 @@
 //! for somebody to review it, so a server cannot change what a tool takes, nor bring in a new one,
 //! by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
 use store::{Catalogue, DefinitionReview, ListHash, RawTool, ReviewState};
 use time::OffsetDateTime;
+
+mod known_definitions;
+
+use known_definitions::{Definition, KnownDefinitions};
 
 /// The decision of somebody about a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,71 +35,76 @@ impl ReviewVerdict {
 }
 
 /// The list in force after a pinned server has listed something: what it lists as it was approved,
-/// with the rest beside it, unreviewed.
+/// with the rest beside it, unreviewed. The work grows with the number of tools: each definition is
+/// compared with those of its name, of which few are looked at.
 pub(super) fn hold_back(mut listed: Catalogue, in_force: &Catalogue) -> Catalogue {
     let now = listed.seen_at;
-    let mut approved = in_force.tools.iter().collect::<Vec<_>>();
-    let of_state = |state| {
-        let reviews = in_force.reviews.iter();
-        reviews.filter(move |review| review.state == state)
-    };
-    approved.extend(of_state(ReviewState::Approved).map(|review| &review.tool));
+    let known = KnownDefinitions::of(in_force);
+    let listed_tools = std::mem::take(&mut listed.tools);
+    let mut names: BTreeSet<&str> = BTreeSet::new();
     let mut tools: Vec<RawTool> = Vec::new();
     let mut reviews: BTreeMap<(String, ReviewState), DefinitionReview> = BTreeMap::new();
-    for tool in &listed.tools {
-        let known = approved.iter().filter(|known| known.name == tool.name);
-        let known: Vec<&&RawTool> = known.collect();
-        let is_approved = known.iter().any(|known| is_same(known, tool));
-        if !tools.iter().any(|there| there.name == tool.name) {
+    for tool in &listed_tools {
+        let definition = Definition::of(tool);
+        let known = known.of_name(&tool.name);
+        if names.insert(&tool.name) {
             // The bytes that were approved, also where the server writes the same in other ones.
-            tools.extend(known.iter().map(|known| (**known).clone()));
+            tools.extend(known.approved.iter().map(|(known, _)| known.tool.clone()));
         }
-        if is_approved {
+        if known
+            .approved
+            .iter()
+            .any(|(known, _)| known.is_same(&definition))
+        {
             continue;
         }
-        let rejected = of_state(ReviewState::Rejected).find(|one| is_same(&one.tool, tool));
-        let waiting = of_state(ReviewState::Unreviewed).find(|one| is_same(&one.tool, tool));
-        let review = rejected.or(waiting).cloned().unwrap_or(DefinitionReview {
-            tool: tool.clone(),
-            state: ReviewState::Unreviewed,
-            author: String::new(),
-            reason: String::new(),
-            at: now,
-        });
+        let mut reviewed = known.reviewed.iter();
+        let review = reviewed.find(|(known, _)| known.is_same(&definition));
+        let review = match review {
+            Some((_, review)) => (*review).clone(),
+            None => of_nobody(tool, ReviewState::Unreviewed, now),
+        };
         reviews
             .entry((tool.name.clone(), review.state))
             .or_insert(review);
     }
-    // Who rejected something need not do so again when the server lists it once more.
-    for review in of_state(ReviewState::Rejected) {
-        if approved.iter().any(|known| known.name == review.tool.name) {
-            let key = (review.tool.name.clone(), review.state);
-            reviews.entry(key).or_insert_with(|| review.clone());
+    for (name, known) in known.by_name() {
+        if known.approved.is_empty() {
+            continue;
         }
-    }
-    for gone in approved {
-        if !listed.tools.iter().any(|tool| tool.name == gone.name) {
-            let key = (gone.name.clone(), ReviewState::Approved);
-            let known = of_state(ReviewState::Approved).find(|one| one.tool == *gone);
-            reviews.entry(key).or_insert_with(|| match known {
-                Some(known) => known.clone(),
-                None => DefinitionReview {
-                    tool: gone.clone(),
-                    state: ReviewState::Approved,
-                    author: String::new(),
-                    reason: String::new(),
-                    at: now,
-                },
-            });
+        // Who rejected something need not do so again when the server lists it once more.
+        for (_, review) in &known.reviewed {
+            if review.state == ReviewState::Rejected {
+                let key = (name.to_owned(), review.state);
+                reviews.entry(key).or_insert_with(|| (*review).clone());
+            }
+        }
+        if !names.contains(name)
+            && let Some((gone, review)) = known.approved.first()
+        {
+            let review = review.cloned();
+            let review = review.unwrap_or_else(|| of_nobody(gone.tool, ReviewState::Approved, now));
+            reviews.insert((name.to_owned(), ReviewState::Approved), review);
         }
     }
     listed
         .since
-        .retain(|name, _| tools.iter().any(|tool| tool.name == *name));
+        .retain(|name, _| !known.of_name(name).approved.is_empty());
     listed.hash = ListHash::of(&tools);
     listed.tools = tools;
     listed.reviews = reviews.into_values().collect();
     listed
+}
+
+/// A definition about which nobody has said anything.
+fn of_nobody(tool: &RawTool, state: ReviewState, at: OffsetDateTime) -> DefinitionReview {
+    DefinitionReview {
+        tool: tool.clone(),
+        state,
+        author: String::new(),
+        reason: String::new(),
+        at,
+    }
 }
 
 /// The list after somebody has decided about the definition of a tool that is not in force. None
@@ -163,20 +171,10 @@ fn waiting_at(in_force: &Catalogue, tool: &str, verdict: ReviewVerdict) -> Optio
     })
 }
 
-/// Whether two definitions say the same, whatever the order of their fields and the spaces between.
-fn is_same(one: &RawTool, other: &RawTool) -> bool {
-    one.json == other.json
-        || match (
-            serde_json::from_str::<Value>(&one.json),
-            serde_json::from_str::<Value>(&other.json),
-        ) {
-            (Ok(one), Ok(other)) => one == other,
-            _ => false,
-        }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn tool(name: &str, version: u32) -> RawTool {
@@ -309,5 +307,33 @@ mod tests {
         let first = list(&[("a", 1)]);
         let twice = hold_back(list(&[("a", 2), ("a", 1), ("a", 3)]), &first);
         is(&twice, &["a 1"], &["a 2 unreviewed"]);
+    }
+
+    /// The same definitions in other bytes.
+    fn written_otherwise(list: &Catalogue) -> Catalogue {
+        let mut other = list.clone();
+        for tool in &mut other.tools {
+            tool.json = tool.json.replace(':', " : ");
+        }
+        other
+    }
+
+    #[test]
+    fn it_reads_each_definition_once_however_many_have_a_name() {
+        const TOOLS: u32 = 500;
+        let names: Vec<String> = (0..TOOLS).map(|number| number.to_string()).collect();
+        let of_own_names: Vec<_> = names.iter().map(|name| (name.as_str(), 1)).collect();
+        let of_one_name: Vec<_> = (0..TOOLS).map(|version| ("a", version)).collect();
+        let waiting = hold_back(list(&of_own_names), &list(&[]));
+        assert_eq!(waiting.reviews.len(), of_own_names.len());
+        for (listed, in_force) in [
+            (list(&of_one_name), list(&of_one_name)),
+            (list(&of_own_names), list(&of_own_names)),
+            (list(&of_own_names), waiting),
+        ] {
+            let again = written_otherwise(&listed);
+            let (_, steps) = step_count::taken_by(|| hold_back(again, &in_force));
+            assert!(steps <= 6 * u64::from(TOOLS), "{steps}");
+        }
     }
 }
