@@ -124,14 +124,18 @@ async fn it_prunes_what_it_is_told_to_and_nothing_else() {
     let newest = store.audit(None, 1).await.unwrap().remove(0).entry;
     assert_eq!(
         [newest.who, newest.what, newest.reason],
-        ["ada", "portcullis store prune versions up to 3", "room"]
+        [
+            "ada",
+            "portcullis store prune versions up to 3 (3 of them)",
+            "room"
+        ]
     );
     let output = run(folder.path(), "data", &["prune", "--keep-audit-days", "0"]);
     assert!(output.status.success(), "{}", words(&output));
     let left = store.audit(None, 10).await.unwrap();
     let left: Vec<&str> = left.iter().map(|record| &*record.entry.what).collect();
     assert_eq!(left.len(), 2);
-    assert_eq!(left[0], "portcullis store prune audit up to 5");
+    assert_eq!(left[0], "portcullis store prune audit up to 5 (5 of them)");
 }
 
 #[test]

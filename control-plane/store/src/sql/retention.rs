@@ -96,7 +96,8 @@ const OLD_RECORDS: OldRows = OldRows {
 };
 
 impl OldRows {
-    /// Takes them back, and puts on record up to which place they are gone. Tells how many.
+    /// Takes them back, and puts on record how many of those up to which place are gone: others in
+    /// between may stay. Tells how many.
     async fn prune(
         &self,
         session: &mut Session,
@@ -119,7 +120,12 @@ impl OldRows {
         let gone = session
             .execute(AssertSqlSafe(delete), &[limit.into()])
             .await?;
-        record(session, by, &format!("{kind} up to {last}")).await?;
+        record(
+            session,
+            by,
+            &format!("{kind} up to {last} ({gone} of them)"),
+        )
+        .await?;
         Ok(gone)
     }
 }

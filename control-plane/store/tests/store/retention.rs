@@ -59,7 +59,9 @@ async fn it_keeps_the_newest_revisions_and_those_that_are_needed(place: Place) {
     assert_eq!(revisions(&store).await, [9, 7]);
     assert_eq!(
         pruned_on_record(&store, None).await,
-        [8, 3, 2].map(|last| format!("portcullis store prune versions up to {last}"))
+        [(8, 4), (3, 1), (2, 2)].map(|(last, gone)| format!(
+            "portcullis store prune versions up to {last} ({gone} of them)"
+        ))
     );
     place
         .execute("DELETE FROM revision")
@@ -83,7 +85,7 @@ async fn it_takes_back_audit_records_of_a_certain_age(place: Place) {
     assert_eq!(kept, [5, 4, 3]);
     assert_eq!(
         pruned_on_record(&store, None).await,
-        ["portcullis store prune audit up to 2"]
+        ["portcullis store prune audit up to 2 (2 of them)"]
     );
     assert_eq!(revisions(&store).await.len(), 4);
 }
