@@ -26,6 +26,14 @@ pub(crate) struct Shown {
     pub(crate) output: Format,
 }
 
+/// A number of things with their noun, which is written in the singular.
+pub(crate) fn counted(count: impl TryInto<u64>, noun: &str) -> String {
+    match count.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
+    }
+}
+
 impl Format {
     /// Shows an answer, of which `table` makes the rows for people; nothing, where it makes none.
     pub(crate) fn show(

@@ -143,7 +143,8 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// The rollouts: those that go on, then a hundred that have ended, the newest first.
     async fn rollouts(&self) -> Result<Vec<StoredRollout>, StoreError>;
 
-    /// Keeps the generation of a rollout that is stored, until that is stored as ended. One that is
+    /// Keeps the generation of a rollout that is stored, until that is stored as ended; where its
+    /// Envoys keep it then ([`KEPT`](crate::KEPT)), until a later rollout is stored. One that is
     /// kept already stays as it is.
     async fn keep_generation(
         &self,

@@ -71,5 +71,5 @@ pub use lease::{LeaderToken, Leadership};
 pub use module::Module;
 pub use rejection::{Input, StoredRejection, StoredRejectionChange, WithheldInput};
 pub use revision::{NewRevision, Revision, RevisionNumber, RevisionSummary};
-pub use rollout::{StoredRollout, StoredWave, UsualCounts};
+pub use rollout::{KEPT, StoredRollout, StoredWave, UsualCounts};
 pub use sql::{BackupError, Pruned, Retention, SqlStore};

@@ -4,6 +4,10 @@ use time::OffsetDateTime;
 
 use crate::RevisionNumber;
 
+/// The state of a rollout that has ended and whose Envoys keep its generation. The store keeps it
+/// too, until a later rollout is stored.
+pub const KEPT: &str = "kept";
+
 /// A rollout of a generation in waves: which Envoys have been given it, and how far it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRollout {
@@ -15,7 +19,7 @@ pub struct StoredRollout {
     pub generation: String,
     /// The position of the wave in hand, from 0.
     pub wave: u32,
-    /// The word of the caller for how it stands.
+    /// The word of the caller for how it stands; one of them, [`KEPT`], says something here.
     pub state: String,
     /// Whether an operator has paused it.
     pub is_paused: bool,

@@ -26,7 +26,7 @@ pub enum Assignments {
 
 /// The snapshots for Envoys that connect from now on: what is said of the Envoy itself, or else of
 /// the first group that selects it, or else of all. With nothing said of it, an Envoy waits, and
-/// keeps what it has.
+/// keeps what it has but for endpoints and secrets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Newcomers {
     /// The snapshots for Envoys that are known by name.
@@ -37,6 +37,9 @@ pub struct Newcomers {
     pub first: Option<Arc<Snapshot>>,
     /// The snapshot for all others.
     pub others: Option<Arc<Snapshot>>,
+    /// The endpoints and secrets for those that wait ([`Snapshot::supplies_of`]): they run on with
+    /// what they have, and follow its servers all the same.
+    pub supplies: Option<Arc<Snapshot>>,
 }
 
 impl Newcomers {

@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use assigning::given;
+use assigning::{given, supplies};
 use attendance::Moves;
 pub use attendance::{Attendance, Presence};
 use gone::GoneNodes;
@@ -56,6 +56,8 @@ pub(crate) struct TooManyStreams;
 pub(crate) struct Assignment {
     /// Nothing while nobody has said what the Envoy is to have.
     pub(crate) snapshot: Option<Arc<Snapshot>>,
+    /// The endpoints and secrets that it gets while that is so.
+    pub(crate) supplies: Option<Arc<Snapshot>>,
     pub(crate) ack_deadline: Duration,
     /// Tells the assignments of one Envoy apart.
     pub(crate) number: u64,
@@ -220,6 +222,10 @@ impl Fleet {
                 at: now,
             });
         }
+        node.supplies = match &node.assigned {
+            Some(_) => None,
+            None => supplies(&mut self.live, &mut self.secrets, &self.newcomers),
+        };
         let (sender, assignment) = watch::channel(node.assignment(self.ack_deadline));
         let open = OpenStream {
             identity: Arc::clone(&node.identity),

@@ -13,6 +13,7 @@ mod running;
 mod sending;
 mod standing;
 mod subscription;
+mod supplying;
 mod world;
 
 use std::{
@@ -52,6 +53,8 @@ pub(crate) struct Session {
     stream: StreamId,
     ack_deadline: Duration,
     snapshot: Option<Arc<Snapshot>>,
+    /// The endpoints and secrets that the Envoy gets while there is no snapshot.
+    supplies: Option<Arc<Snapshot>>,
     /// The number of the assignment that `snapshot` came with.
     assignment: u64,
     subscriptions: BTreeMap<ResourceType, Subscription>,
@@ -87,6 +90,7 @@ impl Session {
             stream,
             ack_deadline: DEFAULT_ACK_DEADLINE,
             snapshot: None,
+            supplies: None,
             assignment: 0,
             subscriptions: BTreeMap::new(),
             memory,
@@ -119,6 +123,7 @@ impl Session {
             }
         }
         self.snapshot = Some(snapshot);
+        self.supplies = None;
         self.ack_deadline = ack_deadline;
         self.assignment = number;
     }
@@ -147,6 +152,7 @@ impl Session {
         self.share_names(&mut request);
         let resource_type = request.resource_type;
         let first = !self.subscriptions.contains_key(&resource_type);
+        let snapshot = self.source_of(resource_type).cloned();
         let only_answers = !first && request.subscribe.is_empty() && request.unsubscribe.is_empty();
         if first && !request.initial_versions.is_empty() {
             self.memory.process = Process::Same;
@@ -164,7 +170,7 @@ impl Session {
             self.has_answered = true;
             subscription.answered(resource_type, answer, now);
             let names = std::mem::take(&mut subscription.to_compare);
-            if let Some(snapshot) = &self.snapshot {
+            if let Some(snapshot) = &snapshot {
                 subscription.compare_names(resource_type, &names, snapshot);
             }
         }
@@ -192,7 +198,7 @@ impl Session {
             subscription.report(request.initial_versions, process, now);
         }
         subscription.unsubscribe(request.unsubscribe, now);
-        if let Some(snapshot) = &self.snapshot {
+        if let Some(snapshot) = &snapshot {
             if first || subscription.wildcard != wildcard {
                 subscription.compare(resource_type, snapshot);
             } else {
@@ -255,8 +261,9 @@ impl Session {
             subscription.expire(*resource_type, self.ack_deadline, now);
         }
         let Some(snapshot) = self.snapshot.clone() else {
+            let responses = self.poll_supplies(now);
             self.standing.rejections = self.known_rejections();
-            return Vec::new();
+            return responses;
         };
         let mut responses = Vec::new();
         while let Some(step) = plan::next_step(&self.subscriptions, &snapshot) {

@@ -2,6 +2,7 @@
 
 mod difference;
 mod earlier;
+mod supplies;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::answer::{Subject, short, text, to_the_second, words};
+use crate::answer::{Subject, counted, short, text, to_the_second, words};
 use crate::changes::rows::judged;
 use crate::table::{Cell, Table, Tone};
 
@@ -18,7 +18,7 @@ use servers::{Review, Server, reviews};
 pub(super) struct Report {
     /// The revision in force.
     revision: u64,
-    /// The newest revision that is stored, where it is another one.
+    /// The newest revision that is stored, where it is another one, or is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     newest: Option<Newest>,
     /// The rollout in waves that goes on.
@@ -245,9 +245,8 @@ fn notes(node: &Value) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some((since, resources)) = silence(node) {
         let since = to_the_second(&since);
-        notes.push(format!(
-            "has not answered {resources} resources since {since}"
-        ));
+        let resources = counted(resources, "resource");
+        notes.push(format!("has not answered {resources} since {since}"));
     }
     let rejected = node["rejected"]["revision"].as_u64();
     for resource in items(node, "resources") {
@@ -262,9 +261,8 @@ fn notes(node: &Value) -> Vec<String> {
     }
     if let Some(count) = node["crashes"]["count"].as_u64() {
         let short = short(&node["crashes"]["generation"]);
-        notes.push(format!(
-            "came back without generation {short} {count} times"
-        ));
+        let times = counted(count, "time");
+        notes.push(format!("came back without generation {short} {times}"));
     }
     if let Some(streams) = node["streams"].as_u64().filter(|streams| *streams > 1) {
         notes.push(format!(

@@ -32,6 +32,7 @@ mod fall_back;
 mod frozen;
 mod handing_out;
 mod judging;
+mod keeping;
 mod newcomers;
 mod showing;
 mod steering;
@@ -52,6 +53,8 @@ pub struct RolloutActor {
     is_answered: bool,
     /// The rollout of the generation in hand, where it has waves or is watched, until it is judged.
     watched: Option<Watched>,
+    /// The waves of the generation that Envoys keep until an operator decides: they say who has it.
+    keepers: Option<Waves>,
     /// Until when the Envoys of an earlier process have time to come back, where there was one.
     back_by: Option<Instant>,
     /// The accepted generation to go back to, while the one in hand is being judged.
@@ -80,7 +83,7 @@ impl RolloutActor {
     ) -> Self {
         let now = gateway.publisher.clock().now();
         let is_new = resumed.is_none();
-        let (way_back, stage, current, watched, back_by) = {
+        let (way_back, stage, current, (watched, keepers), back_by) = {
             let state = gateway.read();
             let accepted = state.accepted.as_ref();
             let way_back = accepted
@@ -88,14 +91,18 @@ impl RolloutActor {
                 .map(|accepted| WayBack::new(&state.current, &[], accepted));
             let current = &state.current;
             let watched = match (resumed, state.stage) {
+                (Some(waves), Stage::Kept) => (None, Some(waves)),
                 (Some(waves), _) => {
                     let rollout = state.rollouts.in_hand();
                     let usual = rollout.map(|rollout| rollout.usual.clone());
                     let usual = usual.unwrap_or_default();
-                    Some(Watched::resumed(current, waves, &usual, now))
+                    (Some(Watched::resumed(current, waves, &usual, now)), None)
                 }
-                (None, Stage::Open) => Watched::of(current, accepted.map(|accepted| &**accepted)),
-                (None, _) => None,
+                (None, Stage::Open) => {
+                    let accepted = accepted.map(|accepted| &**accepted);
+                    (Watched::of(current, accepted), None)
+                }
+                (None, _) => (None, None),
             };
             // What was accepted has been accepted by Envoys.
             let back_by = accepted.map(|_| now + BACK_WITHIN);
@@ -108,6 +115,7 @@ impl RolloutActor {
             lease: Lease::endless(),
             is_answered: true,
             watched,
+            keepers,
             back_by,
             way_back,
             unaccepted: Vec::new(),
@@ -126,9 +134,10 @@ impl RolloutActor {
         actor
     }
 
-    /// The waves of the generation in hand, where it has several or is watched.
+    /// The waves of the generation in hand, where it has several or is watched, or is kept.
     fn waves(&self) -> Option<&Waves> {
-        self.watched.as_ref().map(|watched| &watched.waves)
+        let watched = self.watched.as_ref().map(|watched| &watched.waves);
+        watched.or(self.keepers.as_ref())
     }
 
     /// Has this actor act only while `lease` is held; without, it acts as long as it lives.
@@ -194,7 +203,7 @@ impl RolloutActor {
     fn goes_on(&self) -> bool {
         let state = self.gateway.read();
         let (desired, current) = (&state.desired.built, &state.current);
-        self.watched.is_some()
+        self.waves().is_some()
             && desired.revision == current.revision
             && desired.generation() == current.generation()
     }

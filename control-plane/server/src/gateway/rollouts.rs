@@ -238,6 +238,12 @@ impl Rollouts {
         self.0.front_mut().filter(|rollout| rollout.is_going_on())
     }
 
+    /// The newest rollout, if it goes on or is of this generation.
+    pub(super) fn newest_of(&mut self, generation: &Generation) -> Option<&mut Rollout> {
+        let newest = self.0.front_mut()?;
+        (newest.is_going_on() || newest.generation == *generation).then_some(newest)
+    }
+
     /// Puts a rollout that begins in front of the others.
     pub(super) fn begin(&mut self, rollout: Rollout) {
         self.0.retain(|other| other.id != rollout.id);
@@ -370,6 +376,8 @@ mod tests {
         let rollout = rollout(7);
         assert_eq!(rollout.id, "7-01234567");
         assert_eq!(rollout.to_stored().state, "taken_back");
+        let kept = serde_json::to_value(RolloutState::Kept).unwrap();
+        assert_eq!(kept, store::KEPT);
         assert_eq!(Rollout::from_stored(rollout.to_stored()), rollout);
     }
 

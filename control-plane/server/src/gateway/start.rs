@@ -151,6 +151,9 @@ impl Gateway {
             }
             None => None,
         };
+        if resumed.is_none() {
+            resume::end(&*store, &mut rollouts, good.as_deref(), &withheld, &kept).await?;
+        }
         let is_accepted = good.as_ref().is_some_and(|good| {
             good.generation() == current.generation() && good.revision == current.revision
         });
@@ -160,6 +163,15 @@ impl Gateway {
                 (Arc::new(current), Stage::Kept)
             }
             _ => (Arc::new(current), Stage::Open),
+        };
+        let (current, stage, resumed) = match resumed {
+            None if stage == Stage::Kept => {
+                let kept = resume::kept(&*store, &rollouts, number, &lists, &module).await?;
+                let built = kept.as_ref().map(|kept| Arc::clone(&kept.built));
+                (built.unwrap_or(current), stage, kept)
+            }
+            None => (current, stage, None),
+            resumed => (current, Stage::Open, resumed),
         };
         let may_run_stricter = match (&good, &resumed) {
             (Some(good), Some(resumed)) => {
@@ -185,11 +197,11 @@ impl Gateway {
         let lists = lists.of(&current.document);
         let desired = Desired::first(number, current, lists, module);
         let (current, stage, waves) = match resumed {
-            Some(resumed) => (resumed.built, Stage::Open, Some(resumed.waves)),
-            None => {
-                resume::end(&*store, &mut rollouts, good.as_deref(), &withheld, &kept).await?;
-                (Arc::clone(&desired.built), stage, None)
+            Some(kept) if stage == Stage::Kept => {
+                (Arc::clone(&desired.built), stage, Some(kept.waves))
             }
+            Some(resumed) => (resumed.built, stage, Some(resumed.waves)),
+            None => (Arc::clone(&desired.built), stage, None),
         };
         notices::log(None, &current);
         tracing::info!(

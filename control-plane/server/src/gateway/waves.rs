@@ -67,22 +67,24 @@ impl Waves {
     /// The waves of a rollout, before the first one; nothing where there is one that is not
     /// watched.
     pub(super) fn of(rollout: &Rollout) -> Option<Self> {
-        if !rollout.is_watched() {
-            return None;
-        }
+        rollout.is_watched().then(|| Self::all_of(rollout))
+    }
+
+    /// The waves of a rollout, before the first one, also where nobody watches it.
+    pub(super) fn all_of(rollout: &Rollout) -> Self {
         let steps = rollout.steps().into_iter().map(|(reach, soak)| Step {
             reach,
             soak: soak.duration(),
             nodes: Arc::default(),
         });
-        Some(Self {
+        Self {
             steps: steps.collect(),
             at: 0,
             has_begun: false,
             is_paused: false,
             is_promoted: false,
             passed_at: None,
-        })
+        }
     }
 
     /// The same waves as they were when an earlier process ended: what was given stays given, and
@@ -226,6 +228,14 @@ impl Waves {
     pub(super) fn put_off(&mut self) {
         self.steps[self.at].nodes = Arc::default();
         self.has_begun = false;
+    }
+
+    /// Takes in that these Envoys have the generation too: they came to a group whose wave is over,
+    /// or while everyone was given it.
+    pub(super) fn join(&mut self, nodes: impl IntoIterator<Item = NodeId>) {
+        let reached: BTreeSet<NodeId> = self.reached().cloned().collect();
+        let new = nodes.into_iter().filter(|id| !reached.contains(id));
+        self.steps[self.at].nodes.extend(new);
     }
 
     /// Goes on to the next wave.

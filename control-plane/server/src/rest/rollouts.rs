@@ -1,6 +1,6 @@
 //! `/api/v1/rollouts`: how each rollout stands, and what an operator wants of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -11,7 +11,7 @@ use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
-use xds::{NodeAnswer, NodeId, NodeSummary};
+use xds::{Generation, NodeAnswer, NodeId, NodeSummary};
 
 use super::change_headers::ChangeHeaders;
 use super::paging::Page;
@@ -75,7 +75,7 @@ pub(super) struct RolloutWave {
     /// How long it is watched, in milliseconds.
     soak_ms: u64,
     /// The Envoys that it has given the generation to, those of earlier waves left out; none where
-    /// a change reaches everyone at once.
+    /// a change reaches everyone at once, unless they keep it.
     nodes: Vec<RolloutNode>,
 }
 
@@ -133,7 +133,7 @@ pub(super) async fn list(
     State(gateway): State<Arc<Gateway>>,
     Parameters(page): Parameters<Page>,
 ) -> Result<Json<RolloutList>, Problem> {
-    let fleet = fleet(&gateway);
+    let fleet = Fleet::of(&gateway);
     // Copied out: the answer is as long as the fleet, and writers wait for who reads.
     let rollouts: Vec<Rollout> = gateway.read().rollouts.iter().cloned().collect();
     let (rollouts, next_cursor) = page.of(rollouts, |rollout| rollout.id.clone())?;
@@ -154,7 +154,7 @@ pub(super) async fn get(
 ) -> Result<Json<RolloutView>, Problem> {
     let rollout = gateway.read().rollouts.get(&id).cloned();
     let rollout = rollout.ok_or(SteerError::Unknown(id))?;
-    Ok(Json(view(rollout, &fleet(&gateway))))
+    Ok(Json(view(rollout, &Fleet::of(&gateway))))
 }
 
 /// Lets no wave of a rollout end by itself.
@@ -243,7 +243,7 @@ async fn steer(
     verb: RolloutVerb,
 ) -> Result<Json<RolloutView>, Problem> {
     let rollout = gateway.steer(&id, verb, change.author).await?;
-    Ok(Json(view(rollout, &fleet(&gateway))))
+    Ok(Json(view(rollout, &Fleet::of(&gateway))))
 }
 
 impl From<SteerError> for Problem {
@@ -280,19 +280,41 @@ impl From<SteerError> for Problem {
     }
 }
 
-fn fleet(gateway: &Gateway) -> BTreeMap<NodeId, NodeSummary> {
-    let envoys = gateway.publisher().summaries();
-    envoys
-        .into_iter()
-        .map(|envoy| (envoy.id.clone(), envoy))
-        .collect()
+/// The Envoys, and which of them rejected the last generation that was rejected.
+struct Fleet {
+    envoys: BTreeMap<NodeId, NodeSummary>,
+    rejection: Option<(Generation, BTreeSet<NodeId>)>,
 }
 
-fn view(rollout: Rollout, fleet: &BTreeMap<NodeId, NodeSummary>) -> RolloutView {
+impl Fleet {
+    fn of(gateway: &Gateway) -> Self {
+        let envoys = gateway.publisher().summaries();
+        let envoys = envoys.into_iter().map(|envoy| (envoy.id.clone(), envoy));
+        let state = gateway.read();
+        let rejection = state.rejection.as_ref();
+        Self {
+            envoys: envoys.collect(),
+            rejection: rejection.map(|rejection| {
+                let nodes = rejection.nodes.keys().cloned().collect();
+                (rejection.generation.clone(), nodes)
+            }),
+        }
+    }
+
+    fn has_rejected(&self, id: &NodeId, generation: &Generation) -> bool {
+        let rejection = self.rejection.as_ref();
+        rejection.is_some_and(|(rejected, nodes)| rejected == generation && nodes.contains(id))
+    }
+}
+
+fn view(rollout: Rollout, fleet: &Fleet) -> RolloutView {
     let standing = |id: &NodeId| {
-        let Some(envoy) = fleet.get(id).filter(|envoy| envoy.streams > 0) else {
+        let Some(envoy) = fleet.envoys.get(id).filter(|envoy| envoy.streams > 0) else {
             return NodeStanding::Gone;
         };
+        if fleet.has_rejected(id, &rollout.generation) {
+            return NodeStanding::Rejected;
+        }
         if envoy.desired.as_ref() != Some(&rollout.generation) {
             return NodeStanding::MovedOn;
         }

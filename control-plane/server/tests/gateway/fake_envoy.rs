@@ -58,7 +58,13 @@ impl FakeEnvoy {
 
     /// Connects as an Envoy that has run for a while: it reports that it has a cluster.
     pub async fn connect_running(xds: SocketAddr, id: &str) -> Self {
-        Self::connect_as(xds, id, "", Rejects::default(), &["of-before"]).await
+        Self::connect_with_cluster(xds, id, "of-before").await
+    }
+
+    /// Connects as an Envoy that has run for a while: it reports that it has this cluster, and asks
+    /// for its endpoints.
+    pub async fn connect_with_cluster(xds: SocketAddr, id: &str, cluster: &str) -> Self {
+        Self::connect_as(xds, id, "", Rejects::default(), &[cluster]).await
     }
 
     /// Connects, and rejects what has these names from the beginning.
@@ -108,6 +114,14 @@ impl FakeEnvoy {
                     ResourceType::Cluster => has.iter().map(of_some_version).collect(),
                     _ => HashMap::new(),
                 },
+                ..Default::default()
+            };
+            requests.send(request).await.unwrap();
+        }
+        if !has.is_empty() {
+            let request = DeltaDiscoveryRequest {
+                type_url: ResourceType::Endpoints.type_url().to_owned(),
+                resource_names_subscribe: has.iter().map(|name| (*name).to_owned()).collect(),
                 ..Default::default()
             };
             requests.send(request).await.unwrap();

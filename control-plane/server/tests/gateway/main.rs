@@ -23,6 +23,7 @@ mod gated_waves;
 mod guard;
 mod harness;
 mod idle_rules;
+mod kept;
 mod keys;
 mod lost_envoys;
 mod lost_leases;

@@ -62,8 +62,10 @@ async fn it_keeps_a_stricter_policy_where_it_runs_until_an_operator_decides() {
     // A restart decides nothing either.
     let control_plane = ControlPlane::start(folder.path(), "").await;
     let _strict = FakeEnvoy::connect(control_plane.xds, "strict").await;
-    until(|| async { node(&control_plane, "strict").await.is_some() }).await;
-    assert_eq!(desired(&control_plane, "strict").await, Value::Null);
+    let _newcomer = FakeEnvoy::connect(control_plane.xds, "newcomer").await;
+    until(|| async { node(&control_plane, "newcomer").await.is_some() }).await;
+    assert_eq!(desired(&control_plane, "strict").await, kept);
+    assert_eq!(desired(&control_plane, "newcomer").await, Value::Null);
     assert_eq!(version(&control_plane).await["generation"], kept);
     // The operator does.
     let answer = control_plane.put_yaml("/api/v1/config", PATIENT).await;

@@ -236,6 +236,7 @@ async fn it_takes_back_what_the_first_envoy_rejects_and_leaves_the_others_alone(
         assert_eq!(rollout["revision"], revision);
         let reason = rollout["reason"].as_str().unwrap();
         assert!(reason.contains(REJECTION), "{reason}");
+        assert_eq!(rollout["waves"][0]["nodes"][0]["state"], "rejected");
         let canary = fleet.canary().await;
         fleet.check_untouched(&before, &canary);
     }

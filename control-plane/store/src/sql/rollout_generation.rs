@@ -1,15 +1,15 @@
-//! The generations of the rollouts that go on, in the database.
+//! The generations of the rollouts that go on, and of the one that Envoys keep, in the database.
 
 use super::parts::OF_ROLLOUT;
 use super::{SqlStore, natural};
 use crate::database::Session;
-use crate::{RevisionNumber, StoreError, StoredGeneration};
+use crate::{KEPT, RevisionNumber, StoreError, StoredGeneration};
 
 const READ: &str = "read the generation of a rollout";
 const WRITE: &str = "keep the generation of a rollout";
 
-/// Keeps the generation of a rollout that is stored and goes on; one that is kept already stays as
-/// it is.
+/// Keeps the generation of a rollout that is stored, and goes on or is the one that Envoys keep;
+/// one that is kept already stays as it is.
 pub(super) async fn keep(
     store: &SqlStore,
     rollout: &str,
@@ -59,13 +59,15 @@ pub(super) async fn of(
     Ok(generation)
 }
 
-/// Lets go of the generations of rollouts that have ended. Tells whether there was one.
+/// Lets go of the generations of rollouts that have ended, but for the last one where its Envoys
+/// keep that. Tells whether there was one.
 pub(super) async fn forget_ended(session: &mut Session) -> Result<bool, StoreError> {
     let forgotten = session
         .execute(
             "DELETE FROM rollout_generation WHERE rollout IN \
-             (SELECT id FROM rollout WHERE ended_at IS NOT NULL)",
-            &[],
+             (SELECT id FROM rollout WHERE ended_at IS NOT NULL AND \
+             (state <> $1 OR began_at < (SELECT MAX(began_at) FROM rollout)))",
+            &[KEPT.into()],
         )
         .await?;
     Ok(forgotten > 0)

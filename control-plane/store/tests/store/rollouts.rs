@@ -1,7 +1,7 @@
 //! Rollouts, as far as a restart must know of them.
 
 use store::{
-    ConfigStore, RevisionNumber, StoredGeneration, StoredRollout, StoredWave, UsualCounts,
+    ConfigStore, KEPT, RevisionNumber, StoredGeneration, StoredRollout, StoredWave, UsualCounts,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -13,6 +13,7 @@ on_each_database!(
     it_keeps_those_that_go_on_and_a_hundred_that_have_ended,
     it_keeps_the_generation_of_a_rollout_and_all_that_it_is_made_from_until_that_ends,
     it_lets_go_of_the_generation_of_a_rollout_that_an_earlier_version_ended,
+    it_keeps_the_generation_that_envoys_keep_until_a_later_rollout_is_stored,
 );
 
 fn began(second: i64) -> OffsetDateTime {
@@ -89,7 +90,7 @@ async fn it_keeps_those_that_go_on_and_a_hundred_that_have_ended(place: Place) {
     assert_eq!(rollouts[0], going_on);
 }
 
-const KEPT: [&str; 3] = ["rollout_generation", "rollout_list", "rollout_content"];
+const TABLES: [&str; 3] = ["rollout_generation", "rollout_list", "rollout_content"];
 
 async fn it_keeps_the_generation_of_a_rollout_and_all_that_it_is_made_from_until_that_ends(
     place: Place,
@@ -129,7 +130,7 @@ async fn it_keeps_the_generation_of_a_rollout_and_all_that_it_is_made_from_until
     going_on.ended_at = Some(began(1));
     store.put_rollout(&going_on).await.expect("stored");
     assert_eq!(store.generation_of("1-abc").await.expect("read"), None);
-    for table in KEPT {
+    for table in TABLES {
         let count = format!("SELECT count(*) FROM {table}");
         assert_eq!(place.numbers(&count).await, [0], "{table}");
     }
@@ -148,8 +149,27 @@ async fn it_lets_go_of_the_generation_of_a_rollout_that_an_earlier_version_ended
     place.execute(ended).await.expect("written");
     let next = rollout("1-def", 1);
     store.put_rollout(&next).await.expect("stored");
-    for table in KEPT.into_iter().chain(["content"]) {
+    for table in TABLES.into_iter().chain(["content"]) {
         let count = format!("SELECT count(*) FROM {table}");
         assert_eq!(place.numbers(&count).await, [0], "{table}");
     }
+}
+
+async fn it_keeps_the_generation_that_envoys_keep_until_a_later_rollout_is_stored(place: Place) {
+    let store = place.open().await;
+    append(&store, 1).await;
+    let kept = StoredRollout {
+        state: KEPT.to_owned(),
+        ended_at: Some(began(1)),
+        ..rollout("1-abc", 0)
+    };
+    store.put_rollout(&kept).await.expect("stored");
+    let tried = accepted("abc", 1);
+    store.keep_generation("1-abc", &tried).await.expect("kept");
+    store.put_rollout(&kept).await.expect("stored");
+    let read = store.generation_of("1-abc").await.expect("read");
+    assert_eq!(read, Some(tried));
+    let next = rollout("1-def", 1);
+    store.put_rollout(&next).await.expect("stored");
+    assert_eq!(store.generation_of("1-abc").await.expect("read"), None);
 }

@@ -58,7 +58,8 @@ impl Fleet {
         for (id, snapshot) in changed {
             self.assign(&id, &snapshot, now);
         }
-        self.last_assignment != last_assignment
+        let has_supplied = self.supply_waiting();
+        self.last_assignment != last_assignment || has_supplied
     }
 
     /// Says what those Envoys get that connect from now on, and those that have been waiting with
@@ -87,7 +88,23 @@ impl Fleet {
                 self.assign(&id, &snapshot, now);
             }
         }
+        self.supply_waiting();
         self.last_assignment != last_assignment
+    }
+
+    /// Gives those that wait with nothing the endpoints and secrets of the moment. Tells whether
+    /// one has others now.
+    fn supply_waiting(&mut self) -> bool {
+        let supplies = supplies(&mut self.live, &mut self.secrets, &self.newcomers);
+        let Some(supplies) = supplies else {
+            return false;
+        };
+        step_count::count(self.nodes.len());
+        let mut has_supplied = false;
+        for node in self.nodes.values_mut() {
+            has_supplied |= node.take_supplies(&supplies, self.ack_deadline);
+        }
+        has_supplied
     }
 
     /// Gives newcomers nothing that the first of them would have to judge, until the next offer.
@@ -107,6 +124,7 @@ impl Fleet {
                     node.take_anew(live, self.ack_deadline);
                 }
             }
+            self.supply_waiting();
         }
         is_new
     }
@@ -128,6 +146,7 @@ impl Fleet {
         if has_it || node.is_kept_from(snapshot) {
             return;
         }
+        node.supplies = None;
         self.last_assignment += 1;
         node.assigned = Some(Assigned {
             snapshot: Arc::clone(snapshot),
@@ -152,4 +171,14 @@ pub(super) fn given(
     snapshot: &Arc<Snapshot>,
 ) -> Arc<Snapshot> {
     secrets.complete(&live.over(snapshot))
+}
+
+/// The endpoints and secrets for those that wait, as given at the moment.
+pub(super) fn supplies(
+    live: &mut LiveEndpoints,
+    secrets: &mut WithSecrets,
+    newcomers: &Newcomers,
+) -> Option<Arc<Snapshot>> {
+    let supplies = newcomers.supplies.as_ref()?;
+    Some(given(live, secrets, supplies))
 }

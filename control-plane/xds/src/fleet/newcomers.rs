@@ -6,11 +6,12 @@ use super::node::Identity;
 use crate::{Newcomers, NodeSelector, Snapshot};
 
 impl Newcomers {
-    /// Every snapshot that a newcomer may be given.
+    /// Every snapshot that a newcomer may be given all or a part of.
     pub(super) fn snapshots(&self) -> impl Iterator<Item = &Arc<Snapshot>> {
         let by_group = self.by_group.iter().map(|(_, snapshot)| snapshot);
         let by_node = self.by_node.values().chain(by_group);
-        by_node.chain(&self.first).chain(&self.others)
+        let for_all = self.first.iter().chain(&self.others).chain(&self.supplies);
+        by_node.chain(for_all)
     }
 
     /// Takes the snapshot for a newcomer, if `may_have` lets it have that.

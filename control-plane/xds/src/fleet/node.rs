@@ -59,6 +59,8 @@ pub(crate) struct Node {
     /// noticed, or because two Envoys share a name by mistake.
     pub(super) streams: BTreeMap<StreamId, OpenStream>,
     pub(super) assigned: Option<Assigned>,
+    /// The endpoints and secrets that it gets while nobody says what it is to have.
+    pub(super) supplies: Option<Arc<Snapshot>>,
     pub(super) crash: Option<Crash>,
     pub(super) run: Run,
     /// The generation and the answer as which it was counted in the tallies.
@@ -109,6 +111,7 @@ impl Node {
             since: now,
             streams: BTreeMap::new(),
             assigned: None,
+            supplies: None,
             crash: None,
             run: Run::default(),
             counted: None,
@@ -163,6 +166,7 @@ impl Node {
         let assigned = self.assigned.as_ref();
         Assignment {
             snapshot: assigned.map(|assigned| Arc::clone(&assigned.live)),
+            supplies: self.supplies.clone(),
             ack_deadline,
             number: assigned.map_or(0, |assigned| assigned.number),
         }
@@ -182,6 +186,25 @@ impl Node {
         for open in self.streams.values() {
             open.assignment.send_replace(assignment.clone());
         }
+    }
+
+    /// Hands an Envoy of which nobody says what it is to have other endpoints and secrets. Tells
+    /// whether they are others.
+    pub(super) fn take_supplies(
+        &mut self,
+        supplies: &Arc<Snapshot>,
+        ack_deadline: Duration,
+    ) -> bool {
+        let has_them = |own: &Arc<Snapshot>| Arc::ptr_eq(own, supplies);
+        if self.assigned.is_some() || self.supplies.as_ref().is_some_and(has_them) {
+            return false;
+        }
+        self.supplies = Some(Arc::clone(supplies));
+        let assignment = self.assignment(ack_deadline);
+        for open in self.streams.values() {
+            open.assignment.send_replace(assignment.clone());
+        }
+        true
     }
 
     /// The parts of its summary: nothing of them is copied that grows with its resources.

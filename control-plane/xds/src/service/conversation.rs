@@ -162,8 +162,13 @@ impl Conversation<'_> {
 
     fn take_assignment(&mut self) {
         let assigned = self.admission.assignment.borrow_and_update().clone();
-        if let Some(snapshot) = assigned.snapshot {
-            lock(&self.admission.session).assign(snapshot, assigned.ack_deadline, assigned.number);
+        let mut session = lock(&self.admission.session);
+        match (assigned.snapshot, assigned.supplies) {
+            (Some(snapshot), _) => {
+                session.assign(snapshot, assigned.ack_deadline, assigned.number);
+            }
+            (None, Some(supplies)) => session.supply(supplies, assigned.ack_deadline),
+            (None, None) => {}
         }
     }
 

@@ -61,6 +61,24 @@ pub(super) fn next_step(
         .or_else(|| plan.removal())
 }
 
+/// The next response of endpoints or secrets alone, if any may go out. Of what is not there the
+/// Envoy is told nothing: it may run what has it.
+pub(super) fn next_supply(
+    subscriptions: &BTreeMap<ResourceType, Subscription>,
+    supplies: &Snapshot,
+) -> Option<Step> {
+    let plan = Plan {
+        subscriptions,
+        snapshot: supplies,
+    };
+    let of_no_generation = ResourceType::ALL.into_iter();
+    let mut of_no_generation = of_no_generation.filter(|of| !of.belongs_to_generations());
+    of_no_generation.find_map(|resource_type| {
+        let step = plan.addition(resource_type);
+        step.filter(|step| matches!(step, Step::Send { .. } | Step::TakeBack { .. }))
+    })
+}
+
 /// Why a change is not sent although it is its turn: what it may name is missing at the Envoy.
 pub(super) fn held_behind(
     subscriptions: &BTreeMap<ResourceType, Subscription>,

@@ -196,8 +196,7 @@ impl Session {
         tracked: Option<&Tracked>,
     ) -> Position {
         let desired = self
-            .snapshot
-            .as_ref()
+            .source_of(resource_type)
             .and_then(|snapshot| Some((snapshot, snapshot.get(resource_type, name)?)));
         let state = match desired {
             Some((snapshot, resource)) => self.state_of(snapshot, resource),

@@ -11,6 +11,7 @@ mod secrets;
 mod shortcuts;
 mod standing;
 mod subscribing;
+mod supplies;
 mod world;
 
 use std::{

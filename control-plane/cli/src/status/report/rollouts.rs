@@ -6,7 +6,13 @@ use serde_json::Value;
 use super::items;
 use crate::answer::{text, to_the_second};
 
-/// The newest revision that is stored, and why it is not in force.
+/// The state of a rollout that Envoys rejected, and that those who run it keep.
+const KEPT: &str = "kept";
+/// The advice for one that is kept.
+const DECIDE: &str = "going back would allow more, so Envoys that run it keep it until you decide: \
+    write another change, or `portcullis rollback --allow-loosening`";
+
+/// The newest revision that is stored, and why it is not in force, or not everywhere.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Newest {
     pub(super) revision: u64,
@@ -74,13 +80,23 @@ pub(super) fn in_hand(rollouts: &Value) -> Option<&Value> {
     items(rollouts, "rollouts").find(|rollout| rollout["ended_at"].is_null())
 }
 
-/// The newest revision, and why it is not in force; none where it is.
+/// The newest revision, and why it is not in force; none where it is. One that was rejected, and
+/// that Envoys keep, waits for an operator.
 pub(super) fn newest(version: &Value, rollouts: &Value) -> Option<Newest> {
     let revision = version["newest_revision"].as_u64()?;
-    if version["revision"] == revision {
-        return None;
-    }
     let own = items(rollouts, "rollouts").find(|rollout| rollout["revision"] == revision);
+    if version["revision"] == revision {
+        let kept = own.filter(|own| own["state"] == KEPT)?;
+        let reason = match text(&kept["reason"]).as_str() {
+            "" => DECIDE.to_owned(),
+            reason => format!("{reason}; {DECIDE}"),
+        };
+        return Some(Newest {
+            revision,
+            state: KEPT.to_owned(),
+            reason,
+        });
+    }
     let (state, reason) = match (own, in_hand(rollouts)) {
         (Some(own), _) => (text(&own["state"]), text(&own["reason"])),
         (None, Some(before)) => {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Withheld, items};
-use crate::answer::{text, to_the_second};
+use crate::answer::{counted, text, to_the_second};
 use crate::in_commands::in_commands;
 use crate::table::{Cell, Tone};
 
@@ -80,9 +80,8 @@ impl Server {
             self.name.as_str().into(),
             Cell::new(self.state.as_str(), tone),
             format!(
-                "{} tool{}{withheld}{}{}{}",
-                self.tools,
-                if self.tools == 1 { "" } else { "s" },
+                "{}{withheld}{}{}{}",
+                counted(self.tools, "tool"),
                 since.unwrap_or_default(),
                 reason.unwrap_or_default(),
                 endpoints.collect::<String>(),

@@ -159,10 +159,33 @@ fn it_says_how_far_a_rollout_is_and_why_the_newest_revision_is_not_in_force() {
         json!([ended("aborted", ""), at_once]),
         &[revision, aborted],
     );
+    let kept = json!({"id": "3-bad", "revision": 3, "state": "kept", "of": 2, "wave": 1,
+        "ended_at": "T2", "reason": "Envoy `one`: no"});
+    let decide = "going back would allow more, so Envoys that run it keep it until you decide: \
+        write another change, or `portcullis rollback --allow-loosening`";
+    let stuck = format!("revision 3 kept Envoy `one`: no; {decide}");
+    check(3, json!([kept, at_once]), &[revision, &stuck]);
+    // What was rolled out of it since is what counts.
+    check(3, json!([at_once, kept]), &[revision]);
     // Another change had its turn before, and was rejected.
     at_once["revision"] = json!(2);
     let dropped = "revision 4 not in force `portcullis audit` says what became of it";
     check(4, json!([at_once]), &[revision, dropped]);
+}
+
+#[test]
+fn it_counts_one_thing_as_one() {
+    let node = |count: u64, others: Value| {
+        json!({"connected": true, "crashes": {"generation": "0123456789", "count": count},
+            "resources": others})
+    };
+    let sent = json!({"type": "route", "name": "mcp", "state": "sent", "since": "T1"});
+    let one = notes(&node(1, json!([sent])));
+    assert_eq!(one[0], "has not answered 1 resource since T1");
+    assert!(one[1].ends_with(" 1 time"), "{one:?}");
+    let two = notes(&node(2, json!([sent, sent])));
+    assert_eq!(two[0], "has not answered 2 resources since T1");
+    assert!(two[1].ends_with(" 2 times"), "{two:?}");
 }
 
 #[test]

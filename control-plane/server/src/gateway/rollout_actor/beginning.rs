@@ -10,6 +10,7 @@ use super::facts::Fact;
 use super::fall_back::is_run;
 use super::watched::Watched;
 use super::way_back::WayBack;
+use crate::gateway::loosening::looser;
 use crate::gateway::notices;
 use crate::gateway::rollouts::RolloutState;
 use crate::gateway::state::{Rejection, Stage};
@@ -31,20 +32,27 @@ impl RolloutActor {
 
     /// Hands a generation out, to be judged.
     pub(super) async fn begin(&mut self, built: &Arc<Built>) {
-        // It got no answer; nothing else lets go of it.
-        self.end_rollout(RolloutState::Superseded, "").await;
         let (before, accepted, stage) = {
             let state = self.gateway.read();
             let current = Arc::clone(&state.current);
             (current, state.accepted.clone(), state.stage)
         };
+        let envoys = self.gateway.publisher.summaries();
+        if let Some(good) = accepted.as_ref()
+            && stage == Stage::Kept
+            && self.is_a_keeper_away(&envoys)
+        {
+            // Nothing but the waves, which are over now, says that it runs something stricter.
+            self.may_run_stricter = self.may_run_stricter.max(looser(&before, good));
+        }
+        // It got no answer; nothing else lets go of it.
+        self.end_rollout(RolloutState::Superseded, "").await;
         let is_operators = built.revision != before.revision;
         if is_operators {
             // An operator wants it to be tried, also by Envoys that crashed before.
             self.marks.crashed_with.clear();
             self.gateway.publisher.forgive_crashes();
         }
-        let envoys = self.gateway.publisher.summaries();
         self.keep_still_run(&before, accepted.as_deref(), stage);
         self.way_back = accepted
             .as_ref()

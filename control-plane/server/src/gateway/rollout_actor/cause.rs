@@ -82,10 +82,9 @@ impl Cause {
         }
     }
 
-    /// How its rollout has ended.
-    pub(super) fn ending(&self, is_kept: bool) -> RolloutState {
+    /// How its rollout has ended whose Envoys go back.
+    pub(super) fn ending(&self) -> RolloutState {
         match self {
-            _ if is_kept => RolloutState::Kept,
             Self::Aborted { .. } => RolloutState::Aborted,
             Self::Rejected(_) | Self::Silent(_) | Self::Breached(_) | Self::Lost(_) => {
                 RolloutState::TakenBack

@@ -13,6 +13,7 @@ use super::super::state::{Rejection, Stage};
 use super::RolloutActor;
 use super::cause::Cause;
 use super::facts::Fact;
+use super::way_back::WayBack;
 use crate::aside;
 use crate::generation::{Built, Lists};
 
@@ -40,6 +41,11 @@ impl RolloutActor {
         if is_kept {
             // First of all, so that no newcomer gets it meanwhile.
             self.no_longer_accept(good);
+            self.note_keepers(rejected);
+            if self.way_back.is_none() {
+                let way_back = WayBack::new(rejected, &self.unaccepted, good);
+                self.way_back = Some(way_back);
+            }
             self.gateway.write().stage = Stage::Kept;
             self.hand_out(false);
         }
@@ -65,6 +71,7 @@ impl RolloutActor {
             self.marks.late.clear();
             self.way_back = None;
             self.watched = None;
+            self.keepers = None;
             {
                 let mut state = self.gateway.write();
                 state.current = Arc::clone(good);
@@ -75,7 +82,10 @@ impl RolloutActor {
             self.desire_again(rejected, good, blames_module).await;
         }
         self.forget_accepted(rejected, good).await;
-        self.end_rollout(cause.ending(is_kept), &reason).await;
+        match is_kept {
+            true => self.end_as_kept(rejected, &reason).await,
+            false => self.end_rollout(cause.ending(), &reason).await,
+        }
     }
 
     /// Whether an Envoy runs or may run something that `good` may be looser than, by more than this

@@ -18,7 +18,7 @@ impl RolloutActor {
             return;
         }
         self.lease.held().await;
-        if self.watched.is_none() {
+        if self.waves().is_none() {
             // Meanwhile no newcomer was to judge anything.
             self.offer(self.has_connected());
         }

@@ -24,15 +24,17 @@ impl RolloutActor {
         };
         let in_a_wave = match (self.waves(), &self.way_back) {
             (Some(waves), Some(way_back))
-                if matches!(stage, Stage::Open | Stage::Kept) && !waves.reaches_everyone() =>
+                if stage == Stage::Kept || (stage == Stage::Open && !waves.reaches_everyone()) =>
             {
                 Some((waves, way_back))
             }
             _ => None,
         };
         let newcomers = match in_a_wave {
-            Some((waves, way_back)) => self.newcomers_of_a_wave(&current, waves, way_back),
-            None => {
+            Some((waves, way_back)) if !waves.reaches_everyone() => {
+                self.newcomers_of_a_wave(&current, waves, way_back)
+            }
+            _ => {
                 let has_judge = with_connected && stage == Stage::Open && self.has_connected();
                 self.newcomers(has_judge)
             }
@@ -61,13 +63,13 @@ impl RolloutActor {
     fn newcomers(&self, has_judge: bool) -> Newcomers {
         let state = self.gateway.read();
         let newcomers = newcomers(&self.situation(&state, has_judge));
-        match self.waves() {
-            // In the last wave those that have it keep it.
-            Some(waves) => Newcomers {
-                by_node: members(&state.current, waves),
-                ..newcomers
-            },
-            None => newcomers,
+        // In the last wave, and where they are to keep it, those that have it keep it.
+        let by_node = self.waves().map(|waves| members(&state.current, waves));
+        let way_back = self.way_back.as_ref();
+        Newcomers {
+            by_node: by_node.unwrap_or_default(),
+            supplies: way_back.map(|way_back| Arc::clone(&way_back.supplies)),
+            ..newcomers
         }
     }
 
@@ -86,6 +88,7 @@ impl RolloutActor {
                 .collect(),
             first: None,
             others: (!may_run_stricter).then(|| Arc::clone(&way_back.snapshot)),
+            supplies: Some(Arc::clone(&way_back.supplies)),
         }
     }
 

@@ -228,6 +228,7 @@ impl RolloutActor {
             }
         }
         self.watched = None;
+        self.keepers = None;
         self.hand_out(true);
         self.end_rollout(RolloutState::Accepted, "").await;
         if is_operators {

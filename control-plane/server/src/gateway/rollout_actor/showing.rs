@@ -127,6 +127,7 @@ impl RolloutActor {
     /// Ends the rollout in hand, if there is one.
     pub(super) async fn end_rollout(&mut self, ending: RolloutState, reason: &str) {
         self.watched = None;
+        self.keepers = None;
         let stored = {
             let mut state = self.gateway.write();
             state.rollouts.in_hand_mut().map(|rollout| {
@@ -138,7 +139,7 @@ impl RolloutActor {
     }
 }
 
-fn shown(waves: &Waves) -> Vec<RolloutWave> {
+pub(super) fn shown(waves: &Waves) -> Vec<RolloutWave> {
     let steps = waves.steps().iter();
     steps
         .map(|step| RolloutWave {

@@ -36,6 +36,9 @@ pub(super) fn with_endpoints_of(snapshot: &Snapshot, other: &Snapshot) -> Option
 pub(super) struct WayBack {
     /// Its snapshot, with today's endpoints.
     pub(super) snapshot: Arc<Snapshot>,
+    /// The endpoints and secrets for Envoys of which nobody knows whether they run it or the one
+    /// being judged.
+    pub(super) supplies: Arc<Snapshot>,
     /// Whether it may allow what the one being judged refuses.
     may_allow_more_than_current: bool,
     /// Whether it may allow what one refuses that was handed out before that and never accepted.
@@ -49,6 +52,7 @@ impl WayBack {
             // The very snapshot, where it is the same: whoever has that is left alone.
             snapshot: with_endpoints_of(&accepted.snapshot, &current.snapshot)
                 .unwrap_or_else(|| Arc::clone(&accepted.snapshot)),
+            supplies: Arc::new(Snapshot::supplies_of(&current.snapshot, &accepted.snapshot)),
             may_allow_more_than_current: may_loosen(current, accepted),
             may_allow_more_than_unaccepted: unaccepted
                 .iter()

@@ -1,4 +1,5 @@
-//! Goes on with the rollout that an earlier process had in hand, or ends it.
+//! Goes on with the rollout that an earlier process had in hand, or ends it; and knows again what
+//! Envoys keep that was rejected, and who has it.
 //!
 //! It goes on with the very bytes that Envoys were given, whatever this version would write: with
 //! the waves that had begun, the last of which is judged and watched anew. Where the store does not
@@ -17,7 +18,7 @@ use crate::gateway::waves::Waves;
 use crate::generation::Built;
 use crate::module::ModuleFile;
 
-/// A rollout to go on with.
+/// A rollout to go on with, or the one that Envoys keep.
 pub(super) struct Resumed {
     pub(super) built: Arc<Built>,
     pub(super) waves: Waves,
@@ -84,6 +85,31 @@ pub(super) async fn in_hand(
     }))
 }
 
+/// The rollout of that revision, if Envoys keep its generation until an operator decides; nothing
+/// where it is not known who of them has it, because an earlier version did not store that.
+pub(super) async fn kept(
+    store: &dyn ConfigStore,
+    rollouts: &Rollouts,
+    number: RevisionNumber,
+    lists: &StoredLists,
+    module: &ModuleFile,
+) -> Result<Option<Resumed>, StoreError> {
+    let newest = rollouts.iter().next();
+    let is_it = |newest: &&Rollout| newest.state == RolloutState::Kept && newest.revision == number;
+    let Some(rollout) = newest.filter(is_it) else {
+        return Ok(None);
+    };
+    let Some(built) = given(store, rollout, number, lists, module).await? else {
+        return Ok(None);
+    };
+    let nodes = rollout.waves.iter().map(|wave| wave.nodes.clone());
+    let waves = Waves::all_of(&built.document.rollout).resumed(rollout.wave, nodes, false);
+    Ok(Some(Resumed {
+        built: Arc::new(built),
+        waves,
+    }))
+}
+
 /// The generation of a rollout, as Envoys were given it and as a revision of this number.
 async fn given(
     store: &dyn ConfigStore,
@@ -129,7 +155,10 @@ pub(super) async fn end(
     } else {
         ending(rollout.revision, withheld, kept).unwrap_or(RolloutState::Superseded)
     };
-    rollout.end(ending, "");
+    let input = Input::Revision(rollout.revision);
+    let reason = kept.iter().find(|kept| kept.input == input);
+    let reason = reason.map_or("", |kept| &kept.reason);
+    rollout.end(ending, reason);
     store.put_rollout(&rollout.to_stored()).await
 }
 

@@ -32,7 +32,11 @@ fn without_a() -> EndpointMarks {
 /// How many endpoints a stream is to give its Envoy.
 fn endpoints_of(stream: &Stream) -> usize {
     let assignment = stream.admission.assignment.borrow();
-    let snapshot = assignment.snapshot.as_ref().expect("it has one");
+    let snapshot = assignment
+        .snapshot
+        .as_ref()
+        .or(assignment.supplies.as_ref());
+    let snapshot = snapshot.expect("it has one");
     let resource = snapshot
         .get(ResourceType::Endpoints, "c")
         .expect("it has endpoints");
@@ -72,4 +76,36 @@ fn it_gives_an_envoy_that_was_away_what_it_had_with_the_endpoints_of_today() {
     table.fleet.offer(Newcomers::default(), table.now);
     let back = table.connect("a");
     assert_eq!((endpoints_of(&back), back.given()), (1, named("1")));
+}
+
+#[test]
+fn it_takes_a_marked_endpoint_from_an_envoy_that_waits_with_nothing() {
+    let one = balanced("1");
+    let mut table = Table::new();
+    table.fleet.mark_endpoints(without_a(), table.now);
+    let supplies = |snapshot: &Snapshot| Newcomers {
+        supplies: Some(Arc::new(Snapshot::supplies_of(snapshot, snapshot))),
+        ..Newcomers::default()
+    };
+    let early = table.connect("early");
+    table.fleet.offer(supplies(&one), table.now);
+    let late = table.connect("late");
+    for waits in [&early, &late] {
+        assert_eq!((endpoints_of(waits), waits.given()), (1, None));
+    }
+    assert!(
+        table
+            .fleet
+            .mark_endpoints(EndpointMarks::default(), table.now)
+    );
+    assert_eq!((endpoints_of(&early), endpoints_of(&late)), (2, 2));
+    // Told again, nobody is woken.
+    let mut told = late.admission.assignment.clone();
+    told.mark_unchanged();
+    let again = table.fleet.newcomers.clone();
+    table.fleet.offer(again, table.now);
+    assert!(!told.has_changed().expect("open"));
+    table.fleet.offer(Newcomers::all(one), table.now);
+    assert_eq!([early.given(), late.given()], [named("1"), named("1")]);
+    assert!(late.admission.assignment.borrow().supplies.is_none());
 }
