@@ -74,6 +74,12 @@ impl AnswerBudget {
         Ok(Bytes::from_owner(Counted { bytes, _part: part }))
     }
 
+    /// Whether an answer of so many bytes is refused even where no other one waits.
+    #[must_use]
+    pub fn never_has_room(&self, bytes: usize) -> bool {
+        bytes.saturating_sub(self.limits.uncounted) > self.limits.budget
+    }
+
     /// Counts each piece of a response that comes in pieces. The response breaks off at a piece for
     /// which there is no room.
     #[must_use]
@@ -121,6 +127,7 @@ mod tests {
         drop(rest);
         assert!(budget.count(answer(110)).is_ok());
         assert_eq!(budget.free.available_permits(), 100);
+        assert!(budget.never_has_room(111) && !budget.never_has_room(110));
     }
 
     #[tokio::test]

@@ -10,6 +10,8 @@ use tokio::task::spawn_blocking;
 /// document would hold up a small one; with more, a flood of large ones would take every core from
 /// the threads that serve requests.
 static TURNS: Semaphore = Semaphore::const_new(2);
+/// How many questions are, likewise: whoever changes something waits for none of them.
+static QUESTION_TURNS: Semaphore = Semaphore::const_new(2);
 /// How many are worked on for the gateway itself: one for the rollout in hand and one for what
 /// servers list, each of which does one thing after the other.
 static OWN_TURNS: Semaphore = Semaphore::const_new(2);
@@ -22,6 +24,13 @@ static ANSWER_TURNS: Semaphore = Semaphore::const_new(1);
 /// A turn lasts until `work` is done, also where its caller no longer waits for it.
 pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     take_turn(&TURNS, work).await
+}
+
+/// Runs `work`, which answers a question and changes nothing, as [`run`] does.
+pub(crate) async fn run_question<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    take_turn(&QUESTION_TURNS, work).await
 }
 
 /// Runs `work` of the gateway itself, as [`run`] does. It waits for nothing that was sent: however
@@ -79,27 +88,48 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn it_does_the_gateways_own_work_while_what_was_sent_takes_every_turn() {
+    /// Takes every turn of `turns` by works that `run` begins, and has `meanwhile` be done while
+    /// none of them is.
+    async fn while_all_turns_are_taken<F: Future<Output = ()> + Send + 'static>(
+        turns: &Semaphore,
+        run: impl Fn(Box<dyn FnOnce() + Send>) -> F,
+        meanwhile: impl Future<Output = ()>,
+    ) {
         let (go_on, until) = std::sync::mpsc::channel::<()>();
         let until = Arc::new(std::sync::Mutex::new(until));
-        let sent: Vec<_> = (0..4)
+        let works: Vec<_> = (0..4)
             .map(|_| {
                 let until = Arc::clone(&until);
                 // An error means that nobody sends any more.
-                tokio::spawn(run(move || {
+                tokio::spawn(run(Box::new(move || {
                     let _nobody_sends = until.lock().unwrap().recv();
-                }))
+                })))
             })
             .collect();
-        while TURNS.available_permits() > 0 {
+        while turns.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(run_own(|| 7).await, 7);
-        assert!(sent.iter().all(|work| !work.is_finished()));
+        meanwhile.await;
+        assert!(works.iter().all(|work| !work.is_finished()));
         drop(go_on);
-        for work in sent {
+        for work in works {
             work.await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn it_does_the_gateways_own_work_while_what_was_sent_takes_every_turn() {
+        while_all_turns_are_taken(&TURNS, run, async {
+            assert_eq!(run_own(|| 7).await, 7);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn it_makes_changes_while_questions_take_every_turn() {
+        while_all_turns_are_taken(&QUESTION_TURNS, run_question, async {
+            assert_eq!(run(|| 7).await, 7);
+        })
+        .await;
     }
 }

@@ -325,7 +325,7 @@ impl DecisionExplained {
                 match own.and_then(|view| view.withheld) {
                     Some(withheld) => self.withheld = Some(withheld.reason.clone()),
                     None => {
-                        let known = views.iter().filter(|view| view.policy.is_some());
+                        let known = views.iter().filter(|view| view.is_callable());
                         self.meant = did_you_mean(name, known.map(|view| view.name.as_str()));
                     }
                 }

@@ -56,7 +56,7 @@ mod server_state;
 mod start;
 mod state;
 #[cfg(test)]
-mod test_gateway;
+pub(crate) mod test_gateway;
 pub mod tool_policy;
 mod watched_names;
 mod watcher;

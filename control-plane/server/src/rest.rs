@@ -11,13 +11,14 @@ use std::sync::Arc;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
-use http_front::BodyReader;
+use http_front::{AnswerBudget, AnswerLimits, BodyReader};
 use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::gateway::Gateway;
 
+mod answers;
 #[allow(unused_qualifications, reason = "utoipa's macros write them")]
 mod audit;
 mod bodies;
@@ -56,6 +57,7 @@ mod sent_back;
 mod server_status;
 mod server_tools;
 mod serving;
+mod shown;
 #[allow(unused_qualifications, reason = "utoipa's macros write them")]
 mod snapshot;
 mod standby;
@@ -131,6 +133,15 @@ pub fn reference_page() -> String {
 
 /// Every route of the management API.
 pub fn router(gateway: Arc<Gateway>, allowed_hosts: AllowedHosts) -> Router {
+    router_within(answers::LIMITS, gateway, allowed_hosts)
+}
+
+/// The same with another bound of the answers that wait.
+fn router_within(
+    answer_limits: AnswerLimits,
+    gateway: Arc<Gateway>,
+    allowed_hosts: AllowedHosts,
+) -> Router {
     let (router, routes) = described().split_for_parts();
     let description = openapi::complete(&routes);
     let parameters = Arc::new(query::KnownParameters::of(&description));
@@ -153,6 +164,13 @@ pub fn router(gateway: Arc<Gateway>, allowed_hosts: AllowedHosts) -> Router {
             BodyReader::new(bodies::LIMITS),
             bodies::read,
         ))
+        .layer(from_fn_with_state(
+            AnswerBudget::new(answer_limits),
+            answers::count,
+        ))
         .layer(from_fn_with_state(Arc::new(allowed_hosts), guard::check))
         .with_state(gateway)
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,7 +76,7 @@ impl Gateway {
         document: Arc<CheckedDocument>,
     ) -> Result<Built, ChangeError> {
         let seen = self.desired();
-        let made = aside::run(move || {
+        let made = aside::run_question(move || {
             let module = seen.module.clone();
             seen.built.next(revision, document, &seen.lists, module)
         });

@@ -99,9 +99,9 @@ impl Gateway {
     /// # Errors
     /// When there is no such server, or it lists no such tool.
     pub fn definitions(&self, server: &str, tool: &str) -> Result<ToolDefinitions, ReviewError> {
-        let state = self.read();
-        let name = self.server_named(&state.desired, server)?;
-        let stored = stored_of(&state.desired, &name, tool)?;
+        let desired = self.desired();
+        let name = self.server_named(&desired, server)?;
+        let stored = stored_of(&desired, &name, tool)?;
         let in_force = stored.tools.iter().find(|there| there.name == tool);
         let reviews = stored.reviews.iter().filter(|one| one.tool.name == tool);
         Ok(ToolDefinitions {

@@ -27,7 +27,7 @@ pub(super) fn checked(text: &str) -> Arc<CheckedDocument> {
 }
 
 /// A gateway that has just been started with a document, and keeps its store in `folder`.
-pub(super) async fn gateway(folder: &Path, text: &str) -> Arc<Gateway> {
+pub(crate) async fn gateway(folder: &Path, text: &str) -> Arc<Gateway> {
     let store = SqlStore::open(folder.join("store.db")).await.unwrap();
     let module = ModuleFile {
         sha256: "00".to_owned(),

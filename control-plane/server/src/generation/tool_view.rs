@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gateway_document::{
     ListenerName, Rule, RuleName, ServerName, WithheldTool, WithholdingCause, near_names,
 };
-use policy_engine::Explanation;
+use policy_engine::{Explanation, Policy, ToolId};
 use store::{DefinitionReview, ReviewState};
 use thiserror::Error;
 
@@ -50,15 +50,29 @@ pub struct ToolView<'a> {
     pub server: &'a ServerName,
     /// The server's own name of it.
     pub tool: &'a str,
-    /// The policy in force; none where it cannot be called anywhere.
-    pub policy: Option<&'a Explanation>,
+    /// The place of its policy; none where it cannot be called anywhere.
+    callable: Option<(&'a Policy, ToolId)>,
     /// The reason why it cannot be called although it is listed, or not everywhere.
     pub withheld: Option<&'a WithheldTool>,
     /// The definition that its server lists and that is not in force, because the server is pinned.
     pub review: Option<&'a DefinitionReview>,
 }
 
-impl ToolView<'_> {
+impl<'a> ToolView<'a> {
+    /// Whether it can be called anywhere.
+    #[must_use]
+    pub fn is_callable(&self) -> bool {
+        self.callable.is_some()
+    }
+
+    /// The policy in force; none where it cannot be called anywhere. The first look goes through
+    /// all rules, and nobody who lists thousands of tools wants that of each.
+    #[must_use]
+    pub fn policy(&self) -> Option<&'a Explanation> {
+        let (policy, id) = self.callable?;
+        policy.explain(id)
+    }
+
     /// Whether another tool has its name where all servers appear as one.
     #[must_use]
     pub fn is_newcomer(&self) -> bool {
@@ -111,7 +125,7 @@ impl Built {
                         listener: name,
                         server,
                         tool: &tool.name,
-                        policy: id.and_then(|id| policy.explain(id)),
+                        callable: id.map(|id| (policy, id)),
                         withheld: withheld.get(&key).copied(),
                         review: reviews.get(tool.name.as_str()).copied(),
                     });

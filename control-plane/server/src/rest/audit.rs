@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, State};
 use gateway_document::did_you_mean;
@@ -18,6 +17,7 @@ use super::history;
 use super::paging::Page;
 use super::problem::Problem;
 use super::query::Parameters;
+use super::shown::{self, Shown};
 use crate::difference::ResourceChange;
 use crate::gateway::Gateway;
 use crate::timestamp::timestamp;
@@ -138,7 +138,7 @@ pub(super) async fn list(
     State(gateway): State<Arc<Gateway>>,
     Extension(description): Extension<Arc<Value>>,
     Parameters(wanted): Parameters<Wanted>,
-) -> Result<Json<AuditTrail>, Problem> {
+) -> Result<Shown, Problem> {
     if let Some(kind) = &wanted.kind {
         check_kind(kind, &description)?;
     }
@@ -147,13 +147,16 @@ pub(super) async fn list(
     // One more than is shown tells whether there is another page.
     let most = u32::try_from(limit + 1).unwrap_or(u32::MAX);
     let mut records = find(&gateway, &filter, page.number()?, most).await?;
-    let is_last = records.len() <= limit;
-    records.truncate(limit);
-    let next = records.last().filter(|_| !is_last);
-    Ok(Json(AuditTrail {
-        next_cursor: next.map(|next| next.sequence.to_string()),
-        records: records.into_iter().map(AuditedDeed::from).collect(),
-    }))
+    shown::aside(move || {
+        let is_last = records.len() <= limit;
+        records.truncate(limit);
+        let next = records.last().filter(|_| !is_last);
+        Shown::json(&AuditTrail {
+            next_cursor: next.map(|next| next.sequence.to_string()),
+            records: records.into_iter().map(AuditedDeed::from).collect(),
+        })
+    })
+    .await
 }
 
 /// Refuses a kind that nothing can be about: the empty list would be believed.
@@ -185,7 +188,7 @@ fn check_kind(kind: &str, description: &Value) -> Result<(), Problem> {
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Json<AuditedChange>, Problem> {
+) -> Result<Shown, Problem> {
     let sequence = path.ok().and_then(|Path(text)| text.parse::<u64>().ok());
     let sequence = sequence.ok_or_else(|| {
         Problem::bad_request("the place in the path is not a number; write it like `3`")
@@ -207,11 +210,14 @@ pub(super) async fn get(
         Some(revision) => history::change_of(&gateway, revision).await,
         None => None,
     };
-    Ok(Json(AuditedChange {
-        deed: record.into(),
-        compared_with: change.as_ref().and_then(|change| change.compared_with),
-        changes: change.map(|change| change.changes),
-    }))
+    shown::aside(move || {
+        Shown::json(&AuditedChange {
+            deed: record.into(),
+            compared_with: change.as_ref().and_then(|change| change.compared_with),
+            changes: change.map(|change| change.changes),
+        })
+    })
+    .await
 }
 
 /// The revision that was stored by what is on record. Others are about a revision: one pauses its

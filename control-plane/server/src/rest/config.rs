@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG};
-use axum::response::{IntoResponse, Response};
+use axum::http::header::ACCEPT;
+use axum::response::Response;
 use gateway_document::{CheckedDocument, Format, GatewayDocument};
 use serde::Serialize;
 use store::RevisionNumber;
@@ -18,6 +17,7 @@ use super::dry_run::{DryRun, make_or_try_document};
 use super::problem::Problem;
 use super::query::Parameters;
 use super::sent_back::{self, SentBack};
+use super::shown::{self, Shown};
 use crate::aside;
 use crate::gateway::{ChangeError, Edit, Gateway, WriteReport};
 use crate::timestamp::timestamp;
@@ -40,40 +40,45 @@ pub(super) struct LatestDocument<'a> {
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<Shown, Problem> {
     let latest = gateway.latest();
-    let etag = [(ETAG, format!("\"{}\"", latest.revision))];
     let accept = headers
         .get(ACCEPT)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     if accept.contains("yaml") {
-        let yaml =
-            yaml_serde::to_string(&**latest.document).map_err(|error| Problem::internal(&error))?;
-        return Ok((etag, [(CONTENT_TYPE, "application/yaml")], yaml).into_response());
+        return shown::aside(move || {
+            let yaml = yaml_serde::to_string(&**latest.document);
+            let yaml = yaml.map_err(|error| Problem::internal(&error))?;
+            Ok(Shown::text("application/yaml", yaml).tagged(latest.revision))
+        })
+        .await;
     }
     let stored = gateway
         .store()
         .revision(latest.revision)
         .await
         .map_err(|error| Problem::store(&error))?;
-    let summary = stored.map(|revision| revision.summary);
-    let body = LatestDocument {
-        revision: latest.revision.0,
-        author: summary
-            .as_ref()
-            .map(|summary| summary.author.clone())
-            .unwrap_or_default(),
-        reason: summary
-            .as_ref()
-            .map(|summary| summary.reason.clone())
-            .unwrap_or_default(),
-        created_at: summary
-            .map(|summary| timestamp(summary.created_at))
-            .unwrap_or_default(),
-        document: &latest.document,
-    };
-    Ok((etag, Json(body)).into_response())
+    shown::aside(move || {
+        let summary = stored.map(|revision| revision.summary);
+        let body = LatestDocument {
+            revision: latest.revision.0,
+            author: summary
+                .as_ref()
+                .map(|summary| summary.author.clone())
+                .unwrap_or_default(),
+            reason: summary
+                .as_ref()
+                .map(|summary| summary.reason.clone())
+                .unwrap_or_default(),
+            created_at: summary
+                .map(|summary| timestamp(summary.created_at))
+                .unwrap_or_default(),
+            document: &latest.document,
+        };
+        Ok(Shown::json(&body)?.tagged(latest.revision))
+    })
+    .await
 }
 
 /// Replaces the whole document. Answers when the Envoys have judged the change. Takes the document
@@ -114,12 +119,11 @@ pub(super) fn read(
 #[utoipa::path(get, path = "/api/v1/config/schema", operation_id = "get_config_schema",
     tag = "document", responses((status = 200, description = "The schema", body = Object,
         content_type = "application/schema+json")))]
-pub(super) async fn schema() -> Response {
-    (
-        [(CONTENT_TYPE, "application/schema+json")],
-        Json(gateway_document::json_schema())
-            .into_response()
-            .into_body(),
-    )
-        .into_response()
+pub(super) async fn schema() -> Result<Shown, Problem> {
+    shown::aside(|| {
+        let schema = serde_json::to_vec(&gateway_document::json_schema());
+        let schema = schema.map_err(|error| Problem::internal(&error))?;
+        Ok(Shown::text("application/schema+json", schema))
+    })
+    .await
 }

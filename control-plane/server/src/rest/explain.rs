@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,6 +10,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
+use super::shown::Shown;
 use crate::aside;
 use crate::explanation::{DecisionExplained, ExplainError, explain};
 use crate::gateway::Gateway;
@@ -39,15 +39,15 @@ pub(super) struct MessageToExplain<'a> {
 pub(super) async fn post(
     State(gateway): State<Arc<Gateway>>,
     body: Bytes,
-) -> Result<Json<DecisionExplained>, Problem> {
+) -> Result<Shown, Problem> {
     let built = gateway.current();
     // A long message, or one about a tool that is like thousands of others, takes its time.
-    aside::run(move || {
+    aside::run_question(move || {
         let asked = read(&body)?;
         let message = asked.message.get().as_bytes();
         let endpoint = asked.endpoint.as_deref().unwrap_or("/mcp");
         let explained = explain(&built, asked.listener.as_deref(), endpoint, message)?;
-        Ok(Json(explained))
+        Shown::json(&explained)
     })
     .await
 }

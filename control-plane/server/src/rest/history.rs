@@ -146,7 +146,9 @@ impl<'a> Past<'a> {
         if let Some(before) = self.left.front() {
             self.first = stored(self.gateway, before.number).await;
         }
-        past_change(self.first.clone(), after).await
+        // Whoever made a change waits for it, and for none who only asks.
+        let before = self.first.clone();
+        aside::run(move || past_change(before, after)).await
     }
 }
 
@@ -173,21 +175,18 @@ pub(super) async fn change_of(gateway: &Gateway, number: RevisionNumber) -> Opti
         Some(before) => Some(stored(gateway, before.number).await?),
         None => None,
     };
-    past_change(before, revision).await
+    aside::run_question(move || past_change(before, revision)).await
 }
 
 /// The changes of one revision. None where that before it is missing, and was there once.
-async fn past_change(before: Option<Revision>, after: Revision) -> Option<PastChange> {
+fn past_change(before: Option<Revision>, after: Revision) -> Option<PastChange> {
     if before.is_none() && after.summary.number != FIRST {
         return None;
     }
-    aside::run(move || {
-        let compared = before.as_ref().map(|before| before.summary.number.0);
-        let before = before.map_or(Value::Null, |before| json(&before));
-        let changes = between_documents(&before, &json(&after));
-        Some(PastChange::new(&after.summary, compared, changes))
-    })
-    .await
+    let compared = before.as_ref().map(|before| before.summary.number.0);
+    let before = before.map_or(Value::Null, |before| json(&before));
+    let changes = between_documents(&before, &json(&after));
+    Some(PastChange::new(&after.summary, compared, changes))
 }
 
 async fn stored(gateway: &Gateway, number: RevisionNumber) -> Option<Revision> {

@@ -232,7 +232,7 @@ pub(super) async fn check(
 }
 
 /// Whether a request with a body changes nothing: it is a question, or a change that is tried.
-fn asks_only(uri: &Uri) -> bool {
+pub(super) fn asks_only(uri: &Uri) -> bool {
     let query = uri.query().unwrap_or_default();
     let mut parameters = form_urlencoded::parse(query.as_bytes());
     QUESTIONS.contains(&uri.path())

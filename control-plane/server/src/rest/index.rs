@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::Extension;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+
+use super::problem::Problem;
+use super::shown::{self, Shown};
 
 /// Every resource of the API.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,7 +27,11 @@ pub(super) struct ApiResource {
 /// Lists the resources of the API.
 #[utoipa::path(get, path = "/api/v1", operation_id = "get_index", tag = "api",
     responses((status = 200, description = "Every resource", body = Index)))]
-pub(super) async fn get(Extension(description): Extension<Arc<Value>>) -> Json<Index> {
+pub(super) async fn get(Extension(description): Extension<Arc<Value>>) -> Result<Shown, Problem> {
+    shown::aside(move || Shown::json(&index(&description))).await
+}
+
+fn index(description: &Value) -> Index {
     let paths = description["paths"].as_object().into_iter().flatten();
     let resources = paths.map(|(path, item)| {
         let operations = item.as_object().into_iter().flatten();
@@ -40,7 +46,7 @@ pub(super) async fn get(Extension(description): Extension<Arc<Value>>) -> Json<I
             about: about.unwrap_or_default().to_owned(),
         }
     });
-    Json(Index {
+    Index {
         resources: resources.collect(),
-    })
+    }
 }

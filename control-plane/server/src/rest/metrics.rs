@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::CONTENT_TYPE;
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -21,6 +20,7 @@ use tokio::time::Instant;
 use xds::{NodeAnswer, NodeSummary};
 
 use super::problem::Problem;
+use super::shown::{self, Shown};
 use crate::gateway::{Gateway, Rollout, RolloutState, Stage};
 use crate::secrets::SecretState;
 
@@ -101,11 +101,14 @@ pub(super) async fn count(
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     axum::Extension(counts): axum::Extension<RequestCounts>,
-) -> Result<Response, Problem> {
-    let mut text = String::new();
-    let registry = registry(&gateway, &counts);
-    text::encode(&mut text, &registry).map_err(|error| Problem::internal(&error))?;
-    Ok(([(CONTENT_TYPE, OPEN_METRICS)], text).into_response())
+) -> Result<Shown, Problem> {
+    shown::aside(move || {
+        let mut text = String::new();
+        let registry = registry(&gateway, &counts);
+        text::encode(&mut text, &registry).map_err(|error| Problem::internal(&error))?;
+        Ok(Shown::text(OPEN_METRICS, text))
+    })
+    .await
 }
 
 fn registry(gateway: &Gateway, counts: &RequestCounts) -> Registry {

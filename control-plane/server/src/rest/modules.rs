@@ -21,6 +21,7 @@ use super::paging::Page;
 use super::problem::Problem;
 use super::query::Parameters;
 use super::resources::{NamePath, name_in};
+use super::shown::{self, Shown};
 use crate::gateway::{Gateway, RemoveError, UploadError};
 use crate::module::{ModuleShelf, ShelvedModule, StartModule};
 use crate::timestamp::timestamp;
@@ -141,21 +142,24 @@ async fn stored(gateway: &Gateway) -> Result<ModuleShelf, Problem> {
 pub(super) async fn list(
     State(gateway): State<Arc<Gateway>>,
     Parameters(page): Parameters<Page>,
-) -> Result<Json<Modules>, Problem> {
+) -> Result<Shown, Problem> {
     let shelf = stored(&gateway).await?;
-    let document = Arc::clone(&gateway.latest().document);
-    let all: Vec<_> = shelf.all().into_iter().collect();
-    let (page, next_cursor) = page.of(all, |(sha256, _)| sha256.clone())?;
-    let modules = page.into_iter();
-    Ok(Json(Modules {
-        started_with: shelf
-            .start()
-            .map(|start| ModuleOfStart::of(start, &document)),
-        modules: modules
-            .map(|(sha256, module)| UploadedModule::of(sha256, module, &document))
-            .collect(),
-        next_cursor,
-    }))
+    shown::aside(move || {
+        let document = Arc::clone(&gateway.latest().document);
+        let all: Vec<_> = shelf.all().into_iter().collect();
+        let (page, next_cursor) = page.of(all, |(sha256, _)| sha256.clone())?;
+        let modules = page.into_iter();
+        Shown::json(&Modules {
+            started_with: shelf
+                .start()
+                .map(|start| ModuleOfStart::of(start, &document)),
+            modules: modules
+                .map(|(sha256, module)| UploadedModule::of(sha256, module, &document))
+                .collect(),
+            next_cursor,
+        })
+    })
+    .await
 }
 
 /// Keeps a module: the body is the `.wasm` file. Nothing runs it until a document names it.
@@ -202,7 +206,7 @@ pub(super) async fn post(
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     name: NamePath,
-) -> Result<Json<UploadedModule>, Problem> {
+) -> Result<Shown, Problem> {
     let sha256 = name_in(name)?;
     let shelf = stored(&gateway).await?;
     let Some(module) = shelf.get(&sha256) else {
@@ -215,8 +219,11 @@ pub(super) async fn get(
             _ => RemoveError::Missing(sha256).into(),
         });
     };
-    let document = Arc::clone(&gateway.latest().document);
-    Ok(Json(UploadedModule::of(sha256, module, &document)))
+    shown::aside(move || {
+        let document = Arc::clone(&gateway.latest().document);
+        Shown::json(&UploadedModule::of(sha256, module, &document))
+    })
+    .await
 }
 
 /// Takes back a module that no Envoy runs, or is to run.

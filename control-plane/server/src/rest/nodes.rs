@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use axum::Json;
 use axum::extract::Path;
 use axum::extract::State;
 use axum::extract::rejection::PathRejection;
@@ -21,6 +20,7 @@ use super::paging::Page;
 use super::problem::Problem;
 use super::query::Parameters;
 use super::reported::{self, KnownConfigurations, Reported};
+use super::shown::{self, Shown};
 use crate::gateway::{Gateway, Rejection};
 use crate::timestamp::timestamp;
 
@@ -149,22 +149,25 @@ enum Delivery {
 pub(super) async fn list(
     State(gateway): State<Arc<Gateway>>,
     Parameters(page): Parameters<Page>,
-) -> Result<Json<Nodes>, Problem> {
-    let (names, next_cursor) = page.of(names(&gateway), ToString::to_string)?;
-    let mut nodes = gateway
-        .publisher()
-        .nodes_named(&names.into_iter().collect());
-    nodes.sort_by(|one, other| one.id.cmp(&other.id));
-    let accepted = Accepted::of(&gateway);
-    let known = KnownConfigurations::of(&gateway);
-    let shown = nodes.into_iter().map(|node| {
-        let reported = reported::of(&gateway, node.id.as_str(), &known);
-        view(node, &accepted, reported)
-    });
-    Ok(Json(Nodes {
-        nodes: shown.collect(),
-        next_cursor,
-    }))
+) -> Result<Shown, Problem> {
+    shown::aside(move || {
+        let (names, next_cursor) = page.of(names(&gateway), ToString::to_string)?;
+        let mut nodes = gateway
+            .publisher()
+            .nodes_named(&names.into_iter().collect());
+        nodes.sort_by(|one, other| one.id.cmp(&other.id));
+        let accepted = Accepted::of(&gateway);
+        let known = KnownConfigurations::of(&gateway);
+        let nodes = nodes.into_iter().map(|node| {
+            let reported = reported::of(&gateway, node.id.as_str(), &known);
+            view(node, &accepted, reported)
+        });
+        Shown::json(&Nodes {
+            nodes: nodes.collect(),
+            next_cursor,
+        })
+    })
+    .await
 }
 
 /// Shows one Envoy, what it was sent, and what it answered.
@@ -174,22 +177,26 @@ pub(super) async fn list(
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Json<Node>, Problem> {
+) -> Result<Shown, Problem> {
     let Path(id) = path.map_err(|_| {
         Problem::bad_request("the id of the node in the path is not UTF-8; encode it so")
     })?;
-    let name = BTreeSet::from([NodeId::new(&id)]);
+    shown::aside(move || Shown::json(&node(&gateway, &id)?)).await
+}
+
+fn node(gateway: &Gateway, id: &str) -> Result<Node, Problem> {
+    let name = BTreeSet::from([NodeId::new(id)]);
     let Some(node) = gateway.publisher().nodes_named(&name).pop() else {
-        let names = names(&gateway);
-        let meant = did_you_mean(&id, names.iter().map(NodeId::as_str));
+        let names = names(gateway);
+        let meant = did_you_mean(id, names.iter().map(NodeId::as_str));
         let advice = meant.unwrap_or_else(|| "`GET /api/v1/nodes` lists those that are".to_owned());
         return Err(Problem::nothing_there(
             "there is no such Envoy",
             format!("no Envoy with the `node.id` `{id}` is connected or was lately; {advice}"),
         ));
     };
-    let reported = reported::of(&gateway, &id, &KnownConfigurations::of(&gateway));
-    Ok(Json(view(node, &Accepted::of(&gateway), reported)))
+    let reported = reported::of(gateway, id, &KnownConfigurations::of(gateway));
+    Ok(view(node, &Accepted::of(gateway), reported))
 }
 
 /// The names of all Envoys, in order.

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::Extension;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{OpenApi, Ref, RefOr, Schema};
@@ -15,6 +14,7 @@ use super::kind_routes::{page_name, schema_name};
 use super::problem::Problem;
 use super::secret_status::SecretStatus;
 use super::server_status::ServerStatus;
+use super::shown::{self, Shown};
 use crate::gateway::WriteReport;
 use crate::sections::{KINDS, Kind, Shape};
 
@@ -311,6 +311,6 @@ const KEY: (&str, &str) = (
 /// Describes the API (OpenAPI 3.1).
 #[utoipa::path(get, path = "/api/v1/openapi.json", operation_id = "get_openapi", tag = "api",
     responses((status = 200, description = "The description", body = Object)))]
-pub(super) async fn get(Extension(description): Extension<Arc<Value>>) -> Json<Value> {
-    Json(Value::clone(&description))
+pub(super) async fn get(Extension(description): Extension<Arc<Value>>) -> Result<Shown, Problem> {
+    shown::aside(move || Shown::json(&description)).await
 }

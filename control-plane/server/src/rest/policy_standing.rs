@@ -109,5 +109,5 @@ pub(super) struct StandingOfTool {
 }
 
 fn policy_of<'a>(built: &'a Built, tool: &str) -> Option<&'a Explanation> {
-    built.tool(tool).ok()?.policy
+    built.tool(tool).ok()?.policy()
 }

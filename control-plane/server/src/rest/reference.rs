@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::extract::Extension;
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use axum::response::{IntoResponse, Response};
+use axum::http::header::CONTENT_SECURITY_POLICY;
+use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 
 use super::openapi::OF_DOCUMENT;
+use super::problem::Problem;
+use super::shown::{self, Shown};
 
 /// One operation, in words.
 struct Operation {
@@ -43,19 +45,17 @@ struct Fields {
 /// Shows the API on a page that fetches nothing from anywhere.
 #[utoipa::path(get, path = "/docs", operation_id = "get_docs", tag = "api",
     responses((status = 200, description = "A page", content_type = "text/html", body = String)))]
-pub(super) async fn get(Extension(description): Extension<Arc<Value>>) -> Response {
-    (
-        [
-            (CONTENT_TYPE, "text/html; charset=utf-8"),
-            (
-                CONTENT_SECURITY_POLICY,
-                "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
-                 form-action 'none'; frame-ancestors 'none'",
-            ),
-        ],
-        page(&description),
+pub(super) async fn get(
+    Extension(description): Extension<Arc<Value>>,
+) -> Result<Response, Problem> {
+    let work = move || Ok(Shown::text("text/html; charset=utf-8", page(&description)));
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
+                  form-action 'none'; frame-ancestors 'none'";
+    Ok((
+        [(CONTENT_SECURITY_POLICY, policy)],
+        shown::aside(work).await?,
     )
-        .into_response()
+        .into_response())
 }
 
 /// The page of the documentation, in Markdown.
@@ -117,7 +117,9 @@ change with an `Idempotency-Key` can be sent again safely for a day: what was do
 again, and answered as the first time, or by 409 where that answer has made room for later ones;
 what was not done is tried anew. Lists come in pages: `limit`, and `cursor` with the `next_cursor`
 of the page before. A change may say who makes it and why in `x-portcullis-author` and
-`x-portcullis-reason`.
+`x-portcullis-reason`. Answers that wait for their clients may have 128 MiB together, of each its
+first 64 KiB not counted: beyond that a question is answered by 503 with `Retry-After`, and a change
+that was made by 500 (`urn:portcullis:answer-left-out`), which says so.
 
 The schemas of the document and of its resources are those of `GET /api/v1/config/schema`.
 ";

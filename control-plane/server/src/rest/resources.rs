@@ -3,12 +3,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::Json;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::http::header::{ETAG, LOCATION};
+use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use gateway_document::{CheckedDocument, Format, parse};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -23,6 +22,7 @@ use super::dry_run::{Done, DryRun, make_or_try};
 use super::history;
 use super::paging::Page;
 use super::problem::{FieldError, Problem};
+use super::shown::{self, Shown};
 use super::{secret_status, server_status};
 use crate::aside;
 use crate::gateway::{ChangeError, Edit, Gateway, Precondition};
@@ -51,25 +51,28 @@ pub(super) async fn list(
     kind: &'static Kind,
     gateway: Arc<Gateway>,
     page: Page,
-) -> Result<Response, Problem> {
-    let latest = gateway.latest();
-    let document = as_json(&latest.document)?;
-    let (page, next_cursor) = page.of(kind.all(&document), |(name, _)| name.clone())?;
-    let shown = page.into_iter().map(|(name, mut resource)| {
-        let tag = show_status(kind, &gateway, &name, &mut resource);
-        if let Value::Object(fields) = &mut resource {
-            fields.insert("etag".to_owned(), quoted(&tag).into());
+) -> Result<Shown, Problem> {
+    shown::aside(move || {
+        let latest = gateway.latest();
+        let document = as_json(&latest.document)?;
+        let (page, next_cursor) = page.of(kind.all(&document), |(name, _)| name.clone())?;
+        let resources = page.into_iter().map(|(name, mut resource)| {
+            let tag = show_status(kind, &gateway, &name, &mut resource);
+            if let Value::Object(fields) = &mut resource {
+                fields.insert("etag".to_owned(), format!("\"{tag}\"").into());
+            }
+            resource
+        });
+        let mut body = Map::from_iter([
+            ("revision".to_owned(), latest.revision.0.into()),
+            (kind.name.to_owned(), Value::Array(resources.collect())),
+        ]);
+        if let Some(next) = next_cursor {
+            body.insert("next_cursor".to_owned(), next.into());
         }
-        resource
-    });
-    let mut body = Map::from_iter([
-        ("revision".to_owned(), latest.revision.0.into()),
-        (kind.name.to_owned(), Value::Array(shown.collect())),
-    ]);
-    if let Some(next) = next_cursor {
-        body.insert("next_cursor".to_owned(), next.into());
-    }
-    Ok(Json(body).into_response())
+        Shown::json(&body)
+    })
+    .await
 }
 
 /// One resource, as it can be put back.
@@ -77,11 +80,14 @@ pub(super) async fn get(
     kind: &'static Kind,
     gateway: Arc<Gateway>,
     name: String,
-) -> Result<Response, Problem> {
-    let document = as_json(&gateway.latest().document)?;
-    let mut resource = kind.get(&document, &name)?;
-    let tag = show_status(kind, &gateway, &name, &mut resource);
-    Ok(([(ETAG, quoted(&tag))], Json(resource)).into_response())
+) -> Result<Shown, Problem> {
+    shown::aside(move || {
+        let document = as_json(&gateway.latest().document)?;
+        let mut resource = kind.get(&document, &name)?;
+        let tag = show_status(kind, &gateway, &name, &mut resource);
+        Ok(Shown::json(&resource)?.tagged(tag))
+    })
+    .await
 }
 
 /// Adds a resource. Its name is in what was sent.
@@ -336,8 +342,4 @@ fn malformed(path: &'static str, reason: String) -> Problem {
 
 fn as_json(document: &CheckedDocument) -> Result<Value, Problem> {
     serde_json::to_value(&**document).map_err(|error| Problem::internal(&error))
-}
-
-fn quoted(tag: &str) -> String {
-    format!("\"{tag}\"")
 }

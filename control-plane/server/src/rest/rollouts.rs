@@ -17,6 +17,7 @@ use super::change_headers::ChangeHeaders;
 use super::paging::Page;
 use super::problem::Problem;
 use super::query::Parameters;
+use super::shown::{self, Shown};
 use crate::gateway::{Gateway, Rollout, RolloutState, RolloutVerb, SteerError};
 use crate::timestamp::timestamp;
 
@@ -132,16 +133,19 @@ pub(super) struct Abort {
 pub(super) async fn list(
     State(gateway): State<Arc<Gateway>>,
     Parameters(page): Parameters<Page>,
-) -> Result<Json<RolloutList>, Problem> {
-    let fleet = Fleet::of(&gateway);
-    // Copied out: the answer is as long as the fleet, and writers wait for who reads.
-    let rollouts: Vec<Rollout> = gateway.read().rollouts.iter().cloned().collect();
-    let (rollouts, next_cursor) = page.of(rollouts, |rollout| rollout.id.clone())?;
-    let rollouts = rollouts.into_iter().map(|rollout| view(rollout, &fleet));
-    Ok(Json(RolloutList {
-        rollouts: rollouts.collect(),
-        next_cursor,
-    }))
+) -> Result<Shown, Problem> {
+    shown::aside(move || {
+        let fleet = Fleet::of(&gateway);
+        // Copied out: the answer is as long as the fleet, and writers wait for who reads.
+        let rollouts: Vec<Rollout> = gateway.read().rollouts.iter().cloned().collect();
+        let (rollouts, next_cursor) = page.of(rollouts, |rollout| rollout.id.clone())?;
+        let rollouts = rollouts.into_iter().map(|rollout| view(rollout, &fleet));
+        Shown::json(&RolloutList {
+            rollouts: rollouts.collect(),
+            next_cursor,
+        })
+    })
+    .await
 }
 
 /// Shows one rollout: its waves, and where their Envoys stand.
@@ -151,10 +155,13 @@ pub(super) async fn list(
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     RolloutPath(id): RolloutPath,
-) -> Result<Json<RolloutView>, Problem> {
-    let rollout = gateway.read().rollouts.get(&id).cloned();
-    let rollout = rollout.ok_or(SteerError::Unknown(id))?;
-    Ok(Json(view(rollout, &Fleet::of(&gateway))))
+) -> Result<Shown, Problem> {
+    shown::aside(move || {
+        let rollout = gateway.read().rollouts.get(&id).cloned();
+        let rollout = rollout.ok_or(SteerError::Unknown(id))?;
+        Shown::json(&view(rollout, &Fleet::of(&gateway)))
+    })
+    .await
 }
 
 /// Lets no wave of a rollout end by itself.

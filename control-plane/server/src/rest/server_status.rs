@@ -100,16 +100,19 @@ pub(super) struct ToolReview {
 /// The state of the server of that name, if the document that changes are made to has it.
 pub(super) fn of(gateway: &Gateway, name: &str) -> Option<Value> {
     let name: ServerName = name.parse().ok()?;
-    let known = gateway.read();
-    let server = known.desired.built.document.servers.get(&name)?;
-    let state = gateway.server_state(&known, &name);
+    // Copied out: a list may be long, and writers wait for who reads.
+    let (desired, state) = {
+        let known = gateway.read();
+        (known.desired.clone(), gateway.server_state(&known, &name))
+    };
+    let server = desired.built.document.servers.get(&name)?;
     let word = state.word();
     let (since, reason) = match state {
         ServerState::Unknown => (None, None),
         ServerState::Up { since } => (Some(timestamp(since)), None),
         ServerState::Down { since, reason } => (Some(timestamp(since)), Some(reason)),
     };
-    let list = known.desired.lists.get(&name).map(|list| &**list);
+    let list = desired.lists.get(&name).map(|list| &**list);
     let endpoints = server.all_endpoints();
     let status = ServerStatus {
         endpoints: endpoints.map(|url| endpoint(gateway, &name, url)).collect(),

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::change_headers::ChangeHeaders;
 use super::problem::Problem;
+use super::shown::{self, Shown};
 use crate::catalogue::ReviewVerdict;
 use crate::gateway::{ChangeError, Gateway, ReviewError, definition_hash};
 use crate::generation::BuildError;
@@ -93,8 +94,12 @@ type ToolPath = Result<Path<(String, String)>, PathRejection>;
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     path: ToolPath,
-) -> Result<Json<ServerTool>, Problem> {
+) -> Result<Shown, Problem> {
     let (server, tool) = names(path)?;
+    shown::aside(move || Shown::json(&definitions_of(&gateway, server, tool)?)).await
+}
+
+fn definitions_of(gateway: &Gateway, server: String, tool: String) -> Result<ServerTool, Problem> {
     let definitions = gateway.definitions(&server, &tool)?;
     let raw = |json: String| RawValue::from_string(json).map_err(|error| Problem::internal(&error));
     let in_force = match definitions.in_force {
@@ -114,12 +119,12 @@ pub(super) async fn get(
             definition: raw(review.tool.json)?,
         })
     });
-    Ok(Json(ServerTool {
+    Ok(ServerTool {
         reviews: reviews.collect::<Result<_, Problem>>()?,
         server,
         tool,
         in_force,
-    }))
+    })
 }
 
 /// Puts the definition of a tool that waits to be reviewed into force. The body may be left out.

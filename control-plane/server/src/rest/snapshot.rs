@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use envoy_types::pb::google::protobuf::Any;
 use gateway_document::{GroupName, did_you_mean};
@@ -16,6 +15,7 @@ use super::nodes::word;
 use super::paging::Page;
 use super::problem::Problem;
 use super::query::Parameters;
+use super::shown::{self, Shown};
 use super::versions;
 use crate::gateway::{Gateway, Rollout, group_selector, rollback};
 use crate::generation::Built;
@@ -74,25 +74,27 @@ pub(super) struct EnvoyResource {
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     Parameters(wanted): Parameters<Wanted>,
-) -> Result<Json<EnvoySnapshot>, Problem> {
+) -> Result<Shown, Problem> {
     let page = Page::new(wanted.limit, wanted.cursor);
     match (wanted.group, wanted.generation, wanted.revision) {
         (None, None, None) => {
-            let current = gateway.current();
-            shown(&gateway, &current, &current.snapshot, &page)
+            shown::aside(move || {
+                let current = gateway.current();
+                live(&gateway, &current, &current.snapshot, &page)
+            })
+            .await
         }
-        (Some(group), None, None) => of_group(&gateway, &group, &page),
-        (None, Some(name), None) => of_generation(&gateway, &name, &page).await,
-        (None, None, Some(number)) => of_revision(&gateway, number, &page).await,
+        (Some(group), None, None) => shown::aside(move || of_group(&gateway, &group, &page)).await,
+        (None, Some(name), None) => of_generation(gateway, name, page).await,
+        (None, None, Some(number)) => of_revision(gateway, number, page).await,
         _ => Err(Problem::bad_request(
             "a group has the generation that it has, and so has a revision; ask for one of \
              `group`, `generation` and `revision`",
         )),
     }
-    .map(Json)
 }
 
-fn of_group(gateway: &Gateway, name: &str, page: &Page) -> Result<EnvoySnapshot, Problem> {
+fn of_group(gateway: &Gateway, name: &str, page: &Page) -> Result<Shown, Problem> {
     let latest = gateway.latest();
     let groups = &latest.document.rollout.groups;
     let group = groups.iter().find(|(known, _)| known.as_str() == name);
@@ -117,7 +119,7 @@ fn of_group(gateway: &Gateway, name: &str, page: &Page) -> Result<EnvoySnapshot,
         .iter()
         .find(|built| built.generation() == snapshot.generation())
         .ok_or_else(changed_meanwhile)?;
-    shown(gateway, built, &snapshot, page)
+    live(gateway, built, &snapshot, page)
 }
 
 /// The generation in hand was replaced between two looks.
@@ -125,39 +127,32 @@ fn changed_meanwhile() -> Problem {
     Problem::busy("the generation was replaced meanwhile", "ask again")
 }
 
-async fn of_revision(
-    gateway: &Gateway,
-    number: u64,
-    page: &Page,
-) -> Result<EnvoySnapshot, Problem> {
-    let in_hand = known(gateway);
-    let mut in_hand = in_hand.iter();
+async fn of_revision(gateway: Arc<Gateway>, number: u64, page: Page) -> Result<Shown, Problem> {
+    let mut in_hand = known(&gateway).into_iter();
     if let Some(built) = in_hand.find(|built| built.revision.0 == number) {
-        return shown(gateway, built, &built.snapshot, page);
+        return shown::aside(move || live(&gateway, &built, &built.snapshot, &page)).await;
     }
-    let revision = versions::stored(gateway, number).await?;
+    let revision = versions::stored(&gateway, number).await?;
     let number = revision.summary.number;
-    let document = aside::run(move || rollback::document_of(&revision)).await?;
+    let document = aside::run_question(move || rollback::document_of(&revision)).await?;
     let built = gateway.make_today(number, Arc::new(document)).await?;
-    let resources = built.snapshot.resources().map(Arc::clone).collect();
-    EnvoySnapshot::of(built.generation().as_str(), number, resources, page)
+    shown::aside(move || {
+        let resources = built.snapshot.resources().map(Arc::clone).collect();
+        EnvoySnapshot::of(built.generation().as_str(), number, resources, &page)
+    })
+    .await
 }
 
-async fn of_generation(
-    gateway: &Gateway,
-    name: &str,
-    page: &Page,
-) -> Result<EnvoySnapshot, Problem> {
-    let is_it = |other: &str| !name.is_empty() && other.starts_with(name);
-    let known = known(gateway);
-    let mut found = known.iter();
-    if let Some(built) = found.find(|built| is_it(built.generation().as_str())) {
-        return shown(gateway, built, &built.snapshot, page);
+async fn of_generation(gateway: Arc<Gateway>, name: String, page: Page) -> Result<Shown, Problem> {
+    let is_it = |other: &str| !name.is_empty() && other.starts_with(&name);
+    let mut known = known(&gateway).into_iter();
+    if let Some(built) = known.find(|built| is_it(built.generation().as_str())) {
+        return shown::aside(move || live(&gateway, &built, &built.snapshot, &page)).await;
     }
     let stored = gateway.store().accepted().await;
     let stored = stored.map_err(|error| Problem::store(&error))?;
-    match stored.iter().find(|one| is_it(&one.generation)) {
-        Some(accepted) => from_store(accepted, page),
+    match stored.into_iter().find(|one| is_it(&one.generation)) {
+        Some(accepted) => shown::aside(move || from_store(&accepted, &page)).await,
         None => {
             let state = gateway.read();
             let mut rollouts = state.rollouts.iter();
@@ -190,18 +185,19 @@ fn known(gateway: &Gateway) -> Vec<Arc<Built>> {
         .collect()
 }
 
-fn shown(
+/// The resources of a snapshot, with the endpoints of the moment.
+fn live(
     gateway: &Gateway,
     built: &Built,
     snapshot: &Arc<Snapshot>,
     page: &Page,
-) -> Result<EnvoySnapshot, Problem> {
+) -> Result<Shown, Problem> {
     let live = gateway.publisher().live(snapshot);
     let resources = live.resources().map(Arc::clone).collect();
     EnvoySnapshot::of(built.generation().as_str(), built.revision, resources, page)
 }
 
-fn from_store(accepted: &StoredGeneration, page: &Page) -> Result<EnvoySnapshot, Problem> {
+fn from_store(accepted: &StoredGeneration, page: &Page) -> Result<Shown, Problem> {
     let resources = accepted.resources.iter().map(|stored| {
         let resource = Resource::from_any(Any {
             type_url: stored.type_url.clone(),
@@ -221,12 +217,12 @@ impl EnvoySnapshot {
         revision: RevisionNumber,
         resources: Vec<Arc<Resource>>,
         page: &Page,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Shown, Problem> {
         let (resources, next_cursor) = page.of(resources, |resource| {
             format!("{} {}", word(resource.resource_type()), resource.name())
         })?;
         let resources = resources.iter().map(|resource| view(resource));
-        Ok(Self {
+        Shown::json(&Self {
             generation: generation.to_owned(),
             revision: revision.0,
             resources: resources.collect::<Result<_, _>>()?,

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
-use axum::http::header::ETAG;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use gateway_document::{Format, Rule, Warning};
 use policy_engine::Explanation;
 use serde::Serialize;
@@ -20,6 +18,7 @@ use super::policy_standing::{OnTheWay, PolicyBefore, PolicyStanding, StandingOfT
 use super::problem::Problem;
 use super::query::Parameters;
 use super::sent_back::{self, SentBack};
+use super::shown::{self, Shown};
 use crate::aside;
 use crate::gateway::{ChangeError, Edit, Gateway, WriteReport, tool_policy};
 
@@ -74,21 +73,24 @@ impl<S: Send + Sync> FromRequestParts<S> for ToolPath {
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     ToolPath(name): ToolPath,
-) -> Result<Response, Problem> {
-    let on_the_way = OnTheWay::of(&gateway);
+) -> Result<Shown, Problem> {
+    shown::aside(move || shown_policy(&OnTheWay::of(&gateway), &name)).await
+}
+
+fn shown_policy(on_the_way: &OnTheWay, name: &str) -> Result<Shown, Problem> {
     let latest = on_the_way.latest();
-    let view = latest.tool(&name)?;
+    let view = latest.tool(name)?;
     let StandingOfTool {
         standing,
         in_force,
         in_part,
-    } = on_the_way.standing_of(&name);
+    } = on_the_way.standing_of(name);
     let body = ToolPolicy {
         name: &view.name,
         listener: view.listener.as_str(),
         revision: latest.revision.0,
         standing,
-        policy: view.policy,
+        policy: view.policy(),
         in_force,
         in_part,
         withheld: view.withheld.map(|withheld| withheld.reason.as_str()),
@@ -97,9 +99,9 @@ pub(super) async fn get(
             .iter()
             .filter(|warning| warning.near.iter().any(|near| near == view.tool))
             .collect(),
-        rule: latest.tool_rule(&name),
+        rule: latest.tool_rule(name),
     };
-    Ok(([(ETAG, format!("\"{}\"", latest.revision))], Json(body)).into_response())
+    Ok(Shown::json(&body)?.tagged(latest.revision))
 }
 
 /// Creates or replaces the tool's own rule, ahead of all others. Takes a rule without `name` and

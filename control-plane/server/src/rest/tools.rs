@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use gateway_document::{Warning, WithholdingCause};
 use policy_engine::ExplainedLimit;
@@ -13,6 +12,7 @@ use super::paging::Page;
 use super::policy_standing::{OnTheWay, PolicyStanding};
 use super::problem::Problem;
 use super::query::Parameters;
+use super::shown::{self, Shown};
 use super::tool_policy::ToolPath;
 
 use crate::gateway::Gateway;
@@ -74,20 +74,23 @@ pub(super) struct Tool {
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     Parameters(page): Parameters<Page>,
-) -> Result<Json<Tools>, Problem> {
-    let on_the_way = OnTheWay::of(&gateway);
-    let current = on_the_way.current();
-    let (views, next_cursor) = page.of(current.tools(), |view| {
-        format!("{} {} {}", view.listener, view.server, view.tool)
-    })?;
-    let tools = views.into_iter().map(|view| shown(&view));
-    Ok(Json(Tools {
-        revision: current.revision.0,
-        standing: on_the_way.standing_of_current(),
-        tools: tools.collect(),
-        next_cursor,
-        warnings: current.warnings.clone(),
-    }))
+) -> Result<Shown, Problem> {
+    shown::aside(move || {
+        let on_the_way = OnTheWay::of(&gateway);
+        let current = on_the_way.current();
+        let (views, next_cursor) = page.of(current.tools(), |view| {
+            format!("{} {} {}", view.listener, view.server, view.tool)
+        })?;
+        let tools = views.into_iter().map(|view| tool(&view));
+        Shown::json(&Tools {
+            revision: current.revision.0,
+            standing: on_the_way.standing_of_current(),
+            tools: tools.collect(),
+            next_cursor,
+            warnings: current.warnings.clone(),
+        })
+    })
+    .await
 }
 
 /// Shows one tool by the name that clients call it by: who may call it, and its limits. Its own
@@ -98,11 +101,12 @@ pub(super) async fn get(
 pub(super) async fn get_one(
     State(gateway): State<Arc<Gateway>>,
     ToolPath(name): ToolPath,
-) -> Result<Json<Tool>, Problem> {
-    Ok(Json(shown(&gateway.current().tool(&name)?)))
+) -> Result<Shown, Problem> {
+    shown::aside(move || Shown::json(&tool(&gateway.current().tool(&name)?))).await
 }
 
-fn shown(view: &ToolView<'_>) -> Tool {
+fn tool(view: &ToolView<'_>) -> Tool {
+    let policy = view.policy();
     Tool {
         name: view.name.clone(),
         listener: view.listener.to_string(),
@@ -116,11 +120,10 @@ fn shown(view: &ToolView<'_>) -> Tool {
         cause: view.withheld.map(|withheld| withheld.cause),
         reason: view.withheld.map(|withheld| withheld.reason.clone()),
         review: view.review.map(|review| review.state.as_str()),
-        access: view.policy.map(|policy| policy.allow.value.clone()),
-        limits: view
-            .policy
+        access: policy.map(|policy| policy.allow.value.clone()),
+        limits: policy
             .map(|policy| policy.limits.clone())
             .unwrap_or_default(),
-        input_schema: view.policy.and_then(|policy| policy.input_schema.clone()),
+        input_schema: policy.and_then(|policy| policy.input_schema.clone()),
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use envoy_reports::{Count, ResponseTimes, ServerTraffic, ToolTraffic};
 use policy_engine::ItemKind;
@@ -13,6 +12,7 @@ use utoipa::ToSchema;
 use super::paging::Page;
 use super::problem::Problem;
 use super::query::Parameters;
+use super::shown::{self, Shown};
 use crate::gateway::Gateway;
 
 /// The traffic of all Envoys that report to this control plane, since it was started.
@@ -103,7 +103,11 @@ pub(super) struct TimesView {
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     Parameters(page): Parameters<Page>,
-) -> Result<Json<TrafficView>, Problem> {
+) -> Result<Shown, Problem> {
+    shown::aside(move || Shown::json(&view(&gateway, &page)?)).await
+}
+
+fn view(gateway: &Gateway, page: &Page) -> Result<TrafficView, Problem> {
     let traffic = gateway.publisher().reports().traffic();
     let tools = traffic.tools.into_iter().map(ToolTrafficView::from);
     let used = tools.filter(|tool| tool.calls.total > 0 || tool.refusals.total > 0);
@@ -112,7 +116,7 @@ pub(super) async fn get(
         Some(kind) => format!("{}//{kind}", tool.server),
     })?;
     let envoys = gateway.publisher().summaries();
-    Ok(Json(TrafficView {
+    Ok(TrafficView {
         reporting: traffic.reporting,
         connected: envoys.iter().filter(|envoy| envoy.streams > 0).count(),
         tools,
@@ -122,7 +126,7 @@ pub(super) async fn get(
             .map(ServerTrafficView::from)
             .collect(),
         next_cursor,
-    }))
+    })
 }
 
 impl From<ToolTraffic> for ToolTrafficView {

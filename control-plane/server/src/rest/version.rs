@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::problem::Problem;
+use super::shown::{self, Shown};
 use crate::gateway::Gateway;
 
 /// The versions in force, and what they are made from.
@@ -34,9 +35,17 @@ pub(super) struct Version {
 /// Shows what is in force, and what it is made from.
 #[utoipa::path(get, path = "/api/v1/version", operation_id = "get_version_in_force",
     tag = "revisions", responses((status = 200, description = "The versions", body = Version)))]
-pub(super) async fn get(State(gateway): State<Arc<Gateway>>) -> Json<Version> {
-    let state = gateway.read();
-    let current = &state.current;
+pub(super) async fn get(State(gateway): State<Arc<Gateway>>) -> Result<Shown, Problem> {
+    shown::aside(move || Shown::json(&version(&gateway))).await
+}
+
+fn version(gateway: &Gateway) -> Version {
+    // Copied out: there may be many servers, and writers wait for who reads.
+    let (current, accepted, newest) = {
+        let state = gateway.read();
+        let accepted = state.accepted.clone();
+        (Arc::clone(&state.current), accepted, state.desired.head)
+    };
     let catalogue = current.document.servers.keys().map(|server| {
         let hash = current
             .lists
@@ -44,16 +53,13 @@ pub(super) async fn get(State(gateway): State<Arc<Gateway>>) -> Json<Version> {
             .map(|list| list.stored.hash.to_string());
         (server.to_string(), hash)
     });
-    Json(Version {
+    Version {
         version: env!("CARGO_PKG_VERSION"),
         revision: current.revision.0,
-        newest_revision: state.desired.head.0,
+        newest_revision: newest.0,
         generation: current.generation().to_string(),
-        accepted_generation: state
-            .accepted
-            .as_ref()
-            .map(|accepted| accepted.generation().to_string()),
+        accepted_generation: accepted.map(|accepted| accepted.generation().to_string()),
         module: current.module.sha256.clone(),
         catalogue: catalogue.collect(),
-    })
+    }
 }

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::header::ETAG;
-use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use store::{Revision, RevisionNumber, RevisionSummary};
@@ -16,6 +13,7 @@ use super::history;
 use super::paging::Page;
 use super::problem::Problem;
 use super::query::Parameters;
+use super::shown::{self, Shown};
 use crate::aside;
 use crate::difference::{ResourceChange, between_documents};
 use crate::gateway::{Gateway, rollback};
@@ -81,7 +79,7 @@ impl From<RevisionSummary> for VersionSummary {
 pub(super) async fn list(
     State(gateway): State<Arc<Gateway>>,
     Parameters(page): Parameters<Page>,
-) -> Result<Json<Versions>, Problem> {
+) -> Result<Shown, Problem> {
     let limit = page.limit()?;
     let before = page.number()?.map(RevisionNumber);
     let one_more = u32::try_from(limit + 1).unwrap_or(u32::MAX);
@@ -90,13 +88,16 @@ pub(super) async fn list(
         .revisions(before, one_more)
         .await
         .map_err(|error| Problem::store(&error))?;
-    let is_last = revisions.len() <= limit;
-    revisions.truncate(limit);
-    let last = revisions.last().filter(|_| !is_last);
-    Ok(Json(Versions {
-        next_cursor: last.map(|last| last.number.to_string()),
-        versions: revisions.into_iter().map(VersionSummary::from).collect(),
-    }))
+    shown::aside(move || {
+        let is_last = revisions.len() <= limit;
+        revisions.truncate(limit);
+        let last = revisions.last().filter(|_| !is_last);
+        Shown::json(&Versions {
+            next_cursor: last.map(|last| last.number.to_string()),
+            versions: revisions.into_iter().map(VersionSummary::from).collect(),
+        })
+    })
+    .await
 }
 
 /// Shows one revision with its document.
@@ -106,14 +107,17 @@ pub(super) async fn list(
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     path: Result<Path<String>, axum::extract::rejection::PathRejection>,
-) -> Result<Response, Problem> {
+) -> Result<Shown, Problem> {
     let number = path.map_or_else(|_| Err(no_number()), |Path(text)| number(&text))?;
     let revision = stored(&gateway, number).await?;
-    let shown = StoredVersion {
-        document: history::json(&revision),
-        summary: revision.summary.into(),
-    };
-    Ok(([(ETAG, format!("\"{number}\""))], Json(shown)).into_response())
+    shown::aside(move || {
+        let version = StoredVersion {
+            document: history::json(&revision),
+            summary: revision.summary.into(),
+        };
+        Ok(Shown::json(&version)?.tagged(number))
+    })
+    .await
 }
 
 /// Shows what the second revision changes of the first: of the document, and of what Envoys get.
@@ -125,34 +129,37 @@ pub(super) async fn get(
 pub(super) async fn diff(
     State(gateway): State<Arc<Gateway>>,
     path: Result<Path<(String, String)>, axum::extract::rejection::PathRejection>,
-) -> Result<Json<VersionDifference>, Problem> {
+) -> Result<Shown, Problem> {
     let Path((from, to)) = path.map_err(|_| no_number())?;
-    let from = stored(&gateway, number(&from)?).await?;
-    let to = stored(&gateway, number(&to)?).await?;
+    let from = Arc::new(stored(&gateway, number(&from)?).await?);
+    let to = Arc::new(stored(&gateway, number(&to)?).await?);
     let (before, after) = (made(&gateway, &from).await, made(&gateway, &to).await);
-    let difference = aside::run(move || {
+    shown::aside(move || {
         let envoy = match (before, after) {
             (Some(before), Some(after)) => {
-                Some(between_snapshots(&before.snapshot, &after.snapshot)?)
+                let changes = between_snapshots(&before.snapshot, &after.snapshot);
+                Some(changes.map_err(|error| Problem::internal(&error))?)
             }
             _ => None,
         };
-        Ok(VersionDifference {
+        Shown::json(&VersionDifference {
             from: from.summary.number.0,
             to: to.summary.number.0,
             changes: between_documents(&history::json(&from), &history::json(&to)),
             envoy,
         })
-    });
-    let difference: Result<_, crate::descriptors::DecodeError> = difference.await;
-    Ok(Json(difference.map_err(|error| Problem::internal(&error))?))
+    })
+    .await
 }
 
 /// The generation of a revision; none where this version no longer takes its document.
-async fn made(gateway: &Gateway, revision: &Revision) -> Option<Built> {
-    let document = Arc::new(rollback::document_of(revision).ok()?);
-    let number = revision.summary.number;
-    gateway.make_today(number, document).await.ok()
+async fn made(gateway: &Gateway, revision: &Arc<Revision>) -> Option<Built> {
+    let (number, revision) = (revision.summary.number, Arc::clone(revision));
+    let document = aside::run_question(move || rollback::document_of(&revision)).await;
+    gateway
+        .make_today(number, Arc::new(document.ok()?))
+        .await
+        .ok()
 }
 
 /// The revision of that number.

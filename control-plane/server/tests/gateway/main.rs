@@ -25,6 +25,7 @@ mod harness;
 mod idle_rules;
 mod kept;
 mod keys;
+mod large_answers;
 mod lost_envoys;
 mod lost_leases;
 mod module_bounds;
