@@ -44,6 +44,7 @@ mod nodes;
 #[allow(unused_qualifications, reason = "utoipa's macros write them")]
 mod openapi;
 mod paging;
+mod path_names;
 mod policy_standing;
 mod problem;
 mod query;

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use gateway_document::did_you_mean;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::history;
 use super::paging::Page;
+use super::path_names::PathNames;
 use super::problem::Problem;
 use super::query::Parameters;
 use super::shown::{self, Shown};
@@ -187,10 +187,9 @@ fn check_kind(kind: &str, description: &Value) -> Result<(), Problem> {
     responses((status = 200, description = "The record", body = AuditedChange)))]
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
-    path: Result<Path<String>, PathRejection>,
+    PathNames(place): PathNames<String>,
 ) -> Result<Shown, Problem> {
-    let sequence = path.ok().and_then(|Path(text)| text.parse::<u64>().ok());
-    let sequence = sequence.ok_or_else(|| {
+    let sequence: u64 = place.parse().map_err(|_| {
         Problem::bad_request("the place in the path is not a number; write it like `3`")
     })?;
     let all = AuditFilter::default();

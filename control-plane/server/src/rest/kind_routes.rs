@@ -18,8 +18,9 @@ use super::body::Written;
 use super::change_headers::ChangeHeaders;
 use super::dry_run::DryRun;
 use super::paging::Page;
+use super::path_names::PathNames;
 use super::query::Parameters;
-use super::resources::{self, Added, NamePath, name_in};
+use super::resources::{self, Added};
 use crate::gateway::Gateway;
 use crate::sections::{KINDS, Kind, Shape};
 
@@ -90,17 +91,17 @@ fn each(kind: &'static Kind) -> Routes {
     let put = put_operation(kind).parameter(name_parameter(kind));
     paths.add_path_operation(&path, vec![HttpMethod::Put], put.build());
     let mut router: MethodRouter<Arc<Gateway>> = get(
-        move |State(gateway): State<Arc<Gateway>>, name: NamePath| async move {
-            resources::get(kind, gateway, name_in(name)?).await
+        move |State(gateway): State<Arc<Gateway>>, PathNames(name): PathNames<String>| async move {
+            resources::get(kind, gateway, name).await
         },
     )
     .put(
         move |State(gateway): State<Arc<Gateway>>,
-              name: NamePath,
+              PathNames(name): PathNames<String>,
               Parameters(dry_run): Parameters<DryRun>,
               headers: ChangeHeaders,
               written: Written| async move {
-            resources::put(kind, gateway, name_in(name)?, dry_run, headers, written).await
+            resources::put(kind, gateway, name, dry_run, headers, written).await
         },
     );
     if !matches!(kind.shape, Shape::FieldOf(_)) {
@@ -111,10 +112,10 @@ fn each(kind: &'static Kind) -> Routes {
         paths.add_path_operation(&path, vec![HttpMethod::Delete], delete.build());
         router = router.delete(
             move |State(gateway): State<Arc<Gateway>>,
-                  name: NamePath,
+                  PathNames(name): PathNames<String>,
                   Parameters(dry_run): Parameters<DryRun>,
                   headers: ChangeHeaders| async move {
-                resources::delete(kind, gateway, name_in(name)?, dry_run, headers).await
+                resources::delete(kind, gateway, name, dry_run, headers).await
             },
         );
     }

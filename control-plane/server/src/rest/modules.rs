@@ -18,9 +18,9 @@ use utoipa::ToSchema;
 
 use super::change_headers::ChangeHeaders;
 use super::paging::Page;
+use super::path_names::PathNames;
 use super::problem::Problem;
 use super::query::Parameters;
-use super::resources::{NamePath, name_in};
 use super::shown::{self, Shown};
 use crate::gateway::{Gateway, RemoveError, UploadError};
 use crate::module::{ModuleShelf, ShelvedModule, StartModule};
@@ -205,9 +205,8 @@ pub(super) async fn post(
     responses((status = 200, description = "What is known of it", body = UploadedModule)))]
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
-    name: NamePath,
+    PathNames(sha256): PathNames<String>,
 ) -> Result<Shown, Problem> {
-    let sha256 = name_in(name)?;
     let shelf = stored(&gateway).await?;
     let Some(module) = shelf.get(&sha256) else {
         return Err(match shelf.start() {
@@ -232,10 +231,9 @@ pub(super) async fn get(
     responses((status = 204, description = "It is gone")))]
 pub(super) async fn delete(
     State(gateway): State<Arc<Gateway>>,
-    name: NamePath,
+    PathNames(sha256): PathNames<String>,
     headers: ChangeHeaders,
 ) -> Result<StatusCode, Problem> {
-    let sha256 = name_in(name)?;
     gateway.remove_module(&sha256, &headers.author).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -249,9 +247,8 @@ pub(super) async fn delete(
         content_type = "application/wasm")))]
 pub(super) async fn fetch(
     State(gateway): State<Arc<Gateway>>,
-    name: NamePath,
+    PathNames(file): PathNames<String>,
 ) -> Result<Response, Problem> {
-    let file = name_in(name)?;
     let nothing = || {
         Problem::nothing_there(
             "there is no such module",

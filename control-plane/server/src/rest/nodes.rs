@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use axum::extract::Path;
 use axum::extract::State;
-use axum::extract::rejection::PathRejection;
 use gateway_document::did_you_mean;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -17,6 +15,7 @@ use xds::{
 };
 
 use super::paging::Page;
+use super::path_names::PathNames;
 use super::problem::Problem;
 use super::query::Parameters;
 use super::reported::{self, KnownConfigurations, Reported};
@@ -176,11 +175,8 @@ pub(super) async fn list(
     responses((status = 200, description = "The Envoy", body = Node)))]
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
-    path: Result<Path<String>, PathRejection>,
+    PathNames(id): PathNames<String>,
 ) -> Result<Shown, Problem> {
-    let Path(id) = path.map_err(|_| {
-        Problem::bad_request("the id of the node in the path is not UTF-8; encode it so")
-    })?;
     shown::aside(move || Shown::json(&node(&gateway, &id)?)).await
 }
 

@@ -3,8 +3,6 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::extract::Path;
-use axum::extract::rejection::PathRejection;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
@@ -30,9 +28,6 @@ use crate::sections::{Kind, SectionChange, SectionEdit, SectionError, Shape, tag
 
 /// The state that is shown with a resource, and is left out of what is sent back.
 const STATUS: &str = "status";
-
-/// The name in a path, or why there is none.
-pub(super) type NamePath = Result<Path<String>, PathRejection>;
 
 /// How a resource is added.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
@@ -169,12 +164,6 @@ pub(super) async fn delete(
         read: headers.tags.clone(),
     };
     change(&gateway, edit, headers, dry_run).await
-}
-
-/// The name that a path says.
-pub(super) fn name_in(path: NamePath) -> Result<String, Problem> {
-    path.map(|Path(name)| name)
-        .map_err(|_| Problem::bad_request("the name in the path is not UTF-8; encode it so"))
 }
 
 /// Makes a change of one resource, or tries it. The tags of `If-Match` are compared with the

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -15,6 +14,7 @@ use xds::{Generation, NodeAnswer, NodeId, NodeSummary};
 
 use super::change_headers::ChangeHeaders;
 use super::paging::Page;
+use super::path_names::PathNames;
 use super::problem::Problem;
 use super::query::Parameters;
 use super::shown::{self, Shown};
@@ -105,20 +105,6 @@ pub(super) enum NodeStanding {
     Gone,
 }
 
-/// The name of the rollout that the path of a request names.
-pub(super) struct RolloutPath(String);
-
-impl<S: Send + Sync> FromRequestParts<S> for RolloutPath {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let path = Path::<String>::from_request_parts(parts, state).await;
-        path.map(|Path(id)| Self(id)).map_err(|_| {
-            Problem::bad_request("the name of the rollout in the path is not UTF-8; encode it so")
-        })
-    }
-}
-
 /// The words of an operator who aborts a rollout.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -154,7 +140,7 @@ pub(super) async fn list(
     responses((status = 200, description = "The rollout", body = RolloutView)))]
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
-    RolloutPath(id): RolloutPath,
+    PathNames(id): PathNames<String>,
 ) -> Result<Shown, Problem> {
     shown::aside(move || {
         let rollout = gateway.read().rollouts.get(&id).cloned();
@@ -170,7 +156,7 @@ pub(super) async fn get(
     responses((status = 200, description = "How it stands then", body = RolloutView)))]
 pub(super) async fn pause(
     state: State<Arc<Gateway>>,
-    path: RolloutPath,
+    path: PathNames<String>,
     change: ChangeHeaders,
     body: Bytes,
 ) -> Result<Json<RolloutView>, Problem> {
@@ -184,7 +170,7 @@ pub(super) async fn pause(
     responses((status = 200, description = "How it stands then", body = RolloutView)))]
 pub(super) async fn resume(
     state: State<Arc<Gateway>>,
-    path: RolloutPath,
+    path: PathNames<String>,
     change: ChangeHeaders,
     body: Bytes,
 ) -> Result<Json<RolloutView>, Problem> {
@@ -198,7 +184,7 @@ pub(super) async fn resume(
     responses((status = 200, description = "How it stands then", body = RolloutView)))]
 pub(super) async fn promote(
     state: State<Arc<Gateway>>,
-    path: RolloutPath,
+    path: PathNames<String>,
     change: ChangeHeaders,
     body: Bytes,
 ) -> Result<Json<RolloutView>, Problem> {
@@ -213,7 +199,7 @@ pub(super) async fn promote(
     responses((status = 200, description = "How it stands then", body = RolloutView)))]
 pub(super) async fn abort(
     state: State<Arc<Gateway>>,
-    path: RolloutPath,
+    path: PathNames<String>,
     change: ChangeHeaders,
     body: Bytes,
 ) -> Result<Json<RolloutView>, Problem> {
@@ -245,7 +231,7 @@ fn without_words(body: &Bytes) -> Result<(), Problem> {
 
 async fn steer(
     State(gateway): State<Arc<Gateway>>,
-    RolloutPath(id): RolloutPath,
+    PathNames(id): PathNames<String>,
     change: ChangeHeaders,
     verb: RolloutVerb,
 ) -> Result<Json<RolloutView>, Problem> {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::change_headers::ChangeHeaders;
+use super::path_names::PathNames;
 use super::problem::Problem;
 use super::shown::{self, Shown};
 use crate::catalogue::ReviewVerdict;
@@ -82,8 +82,8 @@ pub(super) struct ReviewOutcome {
     definition: String,
 }
 
-/// The server and the tool that a path names, or why there is none.
-type ToolPath = Result<Path<(String, String)>, PathRejection>;
+/// The server and the tool that a path names.
+type ToolPath = PathNames<(String, String)>;
 
 /// Shows the definitions of a server's tool: the one in force, and those that wait to be reviewed
 /// or were rejected, where the server is pinned.
@@ -93,9 +93,8 @@ type ToolPath = Result<Path<(String, String)>, PathRejection>;
     responses((status = 200, description = "Its definitions", body = ServerTool)))]
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
-    path: ToolPath,
+    PathNames((server, tool)): ToolPath,
 ) -> Result<Shown, Problem> {
-    let (server, tool) = names(path)?;
     shown::aside(move || Shown::json(&definitions_of(&gateway, server, tool)?)).await
 }
 
@@ -162,12 +161,11 @@ pub(super) async fn reject(
 
 async fn review(
     gateway: &Arc<Gateway>,
-    path: ToolPath,
+    PathNames((server, tool)): ToolPath,
     change: ChangeHeaders,
     body: &Bytes,
     verdict: ReviewVerdict,
 ) -> Result<Json<ReviewOutcome>, Problem> {
-    let (server, tool) = names(path)?;
     let ReviewOf { definition } = if body.is_empty() {
         ReviewOf::default()
     } else {
@@ -186,11 +184,6 @@ async fn review(
         server,
         tool,
     }))
-}
-
-fn names(path: ToolPath) -> Result<(String, String), Problem> {
-    path.map(|Path(names)| names)
-        .map_err(|_| Problem::bad_request("a name in the path is not UTF-8; encode it so"))
 }
 
 impl From<ReviewError> for Problem {

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Path, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use axum::response::Response;
 use gateway_document::{Format, Rule, Warning};
 use policy_engine::Explanation;
@@ -14,6 +13,7 @@ use utoipa::ToSchema;
 use super::body::Written;
 use super::change_headers::ChangeHeaders;
 use super::dry_run::{DryRun, make_or_try_document};
+use super::path_names::PathNames;
 use super::policy_standing::{OnTheWay, PolicyBefore, PolicyStanding, StandingOfTool};
 use super::problem::Problem;
 use super::query::Parameters;
@@ -52,27 +52,13 @@ pub(super) struct ToolPolicy<'a> {
     rule: Option<&'a Rule>,
 }
 
-/// The name of the tool that the path of a request names.
-pub(super) struct ToolPath(pub(super) String);
-
-impl<S: Send + Sync> FromRequestParts<S> for ToolPath {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let path = Path::<String>::from_request_parts(parts, state).await;
-        path.map(|Path(name)| Self(name)).map_err(|_| {
-            Problem::bad_request("the name of the tool in the path is not UTF-8; encode it so")
-        })
-    }
-}
-
 /// Shows the policy of one tool, by the name that clients call it by.
 #[utoipa::path(get, path = "/api/v1/tools/{name}/policy", operation_id = "get_tool_policy",
     tag = "tools", params(("name" = String, Path, description = "The name of the tool")),
     responses((status = 200, description = "The policy", body = ToolPolicy)))]
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
-    ToolPath(name): ToolPath,
+    PathNames(name): PathNames<String>,
 ) -> Result<Shown, Problem> {
     shown::aside(move || shown_policy(&OnTheWay::of(&gateway), &name)).await
 }
@@ -113,7 +99,7 @@ fn shown_policy(on_the_way: &OnTheWay, name: &str) -> Result<Shown, Problem> {
         body = WriteReport)))]
 pub(super) async fn put(
     State(gateway): State<Arc<Gateway>>,
-    ToolPath(name): ToolPath,
+    PathNames(name): PathNames<String>,
     Parameters(dry_run): Parameters<DryRun>,
     change: ChangeHeaders,
     Written { text, format }: Written,
@@ -147,7 +133,7 @@ fn read(
         body = WriteReport)))]
 pub(super) async fn delete(
     State(gateway): State<Arc<Gateway>>,
-    ToolPath(name): ToolPath,
+    PathNames(name): PathNames<String>,
     Parameters(dry_run): Parameters<DryRun>,
     change: ChangeHeaders,
 ) -> Result<Response, Problem> {

@@ -9,11 +9,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::paging::Page;
+use super::path_names::PathNames;
 use super::policy_standing::{OnTheWay, PolicyStanding};
 use super::problem::Problem;
 use super::query::Parameters;
 use super::shown::{self, Shown};
-use super::tool_policy::ToolPath;
 
 use crate::gateway::Gateway;
 use crate::generation::ToolView;
@@ -100,7 +100,7 @@ pub(super) async fn get(
     responses((status = 200, description = "The tool", body = Tool)))]
 pub(super) async fn get_one(
     State(gateway): State<Arc<Gateway>>,
-    ToolPath(name): ToolPath,
+    PathNames(name): PathNames<String>,
 ) -> Result<Shown, Problem> {
     shown::aside(move || Shown::json(&tool(&gateway.current().tool(&name)?))).await
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value;
 use store::{Revision, RevisionNumber, RevisionSummary};
@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::envoy_changes::between_snapshots;
 use super::history;
 use super::paging::Page;
+use super::path_names::PathNames;
 use super::problem::Problem;
 use super::query::Parameters;
 use super::shown::{self, Shown};
@@ -106,9 +107,9 @@ pub(super) async fn list(
     responses((status = 200, description = "The revision", body = StoredVersion)))]
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
-    path: Result<Path<String>, axum::extract::rejection::PathRejection>,
+    PathNames(revision): PathNames<String>,
 ) -> Result<Shown, Problem> {
-    let number = path.map_or_else(|_| Err(no_number()), |Path(text)| number(&text))?;
+    let number = number(&revision)?;
     let revision = stored(&gateway, number).await?;
     shown::aside(move || {
         let version = StoredVersion {
@@ -128,9 +129,8 @@ pub(super) async fn get(
     responses((status = 200, description = "The difference", body = VersionDifference)))]
 pub(super) async fn diff(
     State(gateway): State<Arc<Gateway>>,
-    path: Result<Path<(String, String)>, axum::extract::rejection::PathRejection>,
+    PathNames((from, to)): PathNames<(String, String)>,
 ) -> Result<Shown, Problem> {
-    let Path((from, to)) = path.map_err(|_| no_number())?;
     let from = Arc::new(stored(&gateway, number(&from)?).await?);
     let to = Arc::new(stored(&gateway, number(&to)?).await?);
     let (before, after) = (made(&gateway, &from).await, made(&gateway, &to).await);
@@ -182,9 +182,7 @@ pub(super) async fn stored(gateway: &Gateway, number: u64) -> Result<Revision, P
 }
 
 fn number(text: &str) -> Result<u64, Problem> {
-    text.parse().map_err(|_| no_number())
-}
-
-fn no_number() -> Problem {
-    Problem::bad_request("a revision in the path is not a number; write it like `3`")
+    text.parse().map_err(|_| {
+        Problem::bad_request("a revision in the path is not a number; write it like `3`")
+    })
 }
