@@ -99,11 +99,12 @@ async fn it_explains_prompts_resources_and_methods() {
         assert_eq!(found["reason"], reason, "{}", answer.text);
         assert_eq!(found["decided_by"], by, "{}", answer.text);
         assert_eq!(found["item"], item, "{}", answer.text);
-        let fields = found["fields"].as_array().unwrap();
-        let named: Vec<_> = fields.iter().map(|field| &field["field"]).collect();
-        let expected: &[&str] = match item.is_null() {
-            true => &[],
-            false => &["allow", "timeout_ms", "cluster"],
+        let fields = found["fields"].as_array().into_iter().flatten();
+        let named: Vec<_> = fields.map(|field| &field["field"]).collect();
+        let expected: &[&str] = match method {
+            _ if item.is_null() => &[],
+            "tools/list" => &["allow", "timeout_ms", "cluster", "limits"],
+            _ => &["allow", "timeout_ms", "cluster"],
         };
         assert_eq!(named, expected, "{}", answer.text);
     }
