@@ -24,8 +24,8 @@ class Outcomes:
 
 class Traffic:
     """Within the `with` block each message is sent again and again over `connections` connections
-    of its own; over a new one each time where these are not kept, as a listener that changes ends
-    those of before.
+    of its own, to one path; over a new one each time where these are not kept, as a listener that
+    changes ends those of before.
     """
 
     def __init__(
@@ -35,8 +35,10 @@ class Traffic:
         connections: int = 2,
         connect: Callable[[int], Connection] = Connection,
         keeps: bool = True,
+        path: str = "/mcp",
     ) -> None:
         self.port = port
+        self.path = path
         self.keeps = keeps
         self.connect = connect
         self.outcomes = {name: Outcomes() for name in messages}
@@ -51,7 +53,7 @@ class Traffic:
         connection = self.connect(self.port)
         while not self.stopping.is_set():
             try:
-                reply = message.post(connection)
+                reply = message.post(connection, self.path)
             # noqa: BLE001 - any failure of a call is what a test wants to know
             except Exception as error:
                 outcomes.failures.append(repr(error))

@@ -109,7 +109,8 @@ enum Command {
     /// List and call the tools behind the gateway, and see to their policies
     #[command(subcommand)]
     Tools(tools::Command),
-    /// Show calls and refusals of each tool, failures and times of each server, live
+    /// Show calls and refusals of each tool and kind of item, failures and times of each server,
+    /// live
     Top(top::Top),
     /// Print the script by which a shell completes commands and flags
     Completions(completions::Completions),

@@ -1,4 +1,5 @@
-//! `portcullis top`: calls and refusals of each tool, failures and times of each server, live.
+//! `portcullis top`: calls and refusals of each tool and kind of item, failures and times of each
+//! server, live.
 
 use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
@@ -194,19 +195,28 @@ mod tests {
                  "refused_for": {"forbidden": count(2, 0), "limited": count(3, 1)},
                  "shadowed": count(0, 0)},
                 {"server": "data", "tool": "seen", "calls": count(9, 0), "refusals": count(1, 0),
-                 "refused_for": {"limited": count(1, 0)}, "shadowed": count(2, 0)}],
+                 "refused_for": {"limited": count(1, 0)}, "shadowed": count(2, 0)},
+                {"server": "data", "kind": "prompt", "calls": count(8, 3),
+                 "refusals": count(2, 0), "refused_for": {"forbidden": count(2, 0)},
+                 "shadowed": count(0, 0)}],
             "servers": [{"server": "data", "requests": count(105, 6), "failures": count(1, 0),
                 "answered_within_ms": {"p50": 1.25, "p90": 3.0, "p99": 40.04}}]});
         let expected = [
-            "TOOL    SERVER  CALLS     IN A MINUTE  REFUSED  IN A MINUTE  BECAUSE",
-            "query   data    20        7            5        1            forbidden 2, limited 3",
-            "idle    data    90        0            0        0            shadow let pass 4",
-            "seen    data    9         0            1        0            limited 1; shadow let \
-             pass 2",
+            "TOOL                      SERVER  CALLS     IN A MINUTE  REFUSED  IN A MINUTE  \
+             BECAUSE",
+            "query                     data    20        7            5        1            \
+             forbidden 2, limited 3",
+            "every prompt with a rule  data    8         3            2        0            \
+             forbidden 2",
+            "idle                      data    90        0            0        0            \
+             shadow let pass 4",
+            "seen                      data    9         0            1        0            \
+             limited 1; shadow let pass 2",
             "",
-            "SERVER          REQUESTS  IN A MINUTE  FAILED   IN A MINUTE  HALF, 90 %, 99 % \
-             ANSWERED WITHIN",
-            "data            105       6            1        0            1.2 ms, 3.0 ms, 40.0 ms",
+            "SERVER                            REQUESTS  IN A MINUTE  FAILED   IN A MINUTE  \
+             HALF, 90 %, 99 % ANSWERED WITHIN",
+            "data                              105       6            1        0            \
+             1.2 ms, 3.0 ms, 40.0 ms",
         ];
         assert_eq!(rows(&traffic).text(false), expected.join("\n"));
         assert_eq!(silence(&traffic), None);

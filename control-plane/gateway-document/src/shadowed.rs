@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use policy_engine::{Glob, ItemKind};
 
 use crate::check::CheckedDocument;
-use crate::document::Rule;
+use crate::document::{Match, Rule};
 use crate::names::{ListenerName, ServerName};
 use crate::patience::Patience;
 
@@ -18,14 +18,32 @@ mod role_sets;
 
 use role_sets::RoleSets;
 
-/// The fields of a rule of which the first rule that sets them decides.
-const FIELDS: [fn(&Rule) -> bool; 5] = [
-    |rule| rule.allow.is_some(),
-    |rule| rule.validate.is_some(),
-    |rule| rule.constraints.is_some(),
-    |rule| rule.timeout.is_some(),
-    |rule| rule.route.is_some(),
-];
+/// How many fields of a rule there are of which the first rule that sets them decides.
+const FIELDS: usize = 5;
+
+/// Of each of these fields, whether a rule sets it.
+fn set_fields(rule: &Rule) -> [bool; FIELDS] {
+    let Rule {
+        name: _,
+        matches: _,
+        allow,
+        // Refused: nothing evaluates it yet.
+        when: _,
+        // Those of all matching rules apply.
+        limits: _,
+        validate,
+        constraints,
+        timeout,
+        route,
+    } = rule;
+    [
+        allow.is_some(),
+        validate.is_some(),
+        constraints.is_some(),
+        timeout.is_some(),
+        route.is_some(),
+    ]
+}
 
 /// A rule that never decides anything, by its place, and the first of those that decide for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,14 +87,12 @@ pub(crate) fn shadowed(document: &CheckedDocument, patience: &mut Patience) -> S
 /// There was no patience left.
 struct GivenUp;
 
-/// Some of [`FIELDS`], each as a bit.
+/// Some of the fields, each as a bit.
 type Fields = u8;
 
 fn fields(rule: &Rule) -> Fields {
-    let set = FIELDS.iter().enumerate();
-    set.fold(0, |set, (field, is_set)| {
-        set | u8::from(is_set(rule)) << field
-    })
+    let set = set_fields(rule).into_iter().enumerate();
+    set.fold(0, |set, (field, is_set)| set | u8::from(is_set) << field)
 }
 
 /// The text that the names of the items of a rule have in common.
@@ -122,6 +138,17 @@ struct Earlier<'a> {
 impl<'a> Earlier<'a> {
     fn add(&mut self, index: usize, rule: &'a Rule, roles: Option<usize>) {
         let matches = &rule.matches;
+        let Match {
+            listener,
+            server,
+            // Its item.
+            tool: _,
+            prompt: _,
+            uri: _,
+            method: _,
+            // Their number is at hand.
+            roles: _,
+        } = matches;
         let (kind, _, tool) = matches.item();
         let tools = match tool.map(|tool| (tool, tool.split_once('*'))) {
             None => Names::All,
@@ -131,11 +158,7 @@ impl<'a> Earlier<'a> {
                 Names::Beginning(beginning)
             }
         };
-        let place = (
-            matches.server.as_ref(),
-            matches.listener.as_ref(),
-            (kind, tools),
-        );
+        let place = (server.as_ref(), listener.as_ref(), (kind, tools));
         let set = self.set.entry((place, tool.unwrap_or_default(), roles));
         let set = set.or_default();
         let fields = fields(rule) & !*set;
@@ -162,7 +185,7 @@ impl<'a> Earlier<'a> {
         patience: &mut Patience,
     ) -> Result<Option<usize>, GivenUp> {
         let wanted = fields(rule);
-        let mut first = [None; FIELDS.len()];
+        let mut first = [None; FIELDS];
         for place in self.places(rule) {
             if !patience.take(1) {
                 return Err(GivenUp);
@@ -256,139 +279,4 @@ impl<'a> Earlier<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::document::Match;
-    use crate::names::RoleName;
-    use crate::parse::{Format, parse};
-
-    fn found(rules: &str) -> Vec<(usize, usize)> {
-        let text = format!("{{roles: {{a: {{claims: {{g: [a]}}}}}}, tools: [{rules}]}}");
-        let document = CheckedDocument::new(parse(&text, Format::Yaml).unwrap()).unwrap();
-        let found = shadowed(&document, &mut Patience::new(Patience::USUAL)).found;
-        found.iter().map(|one| (one.rule, one.by)).collect()
-    }
-
-    #[test]
-    fn it_finds_rules_for_which_others_decide_everything() {
-        for (rules, expected) in [
-            (
-                "{name: all, match: {tool: 'execute_*'}, allow: ['*'], timeout: 1s},
-                 {name: one, match: {server: data, tool: execute_query}, allow: [a]}",
-                (1, 0),
-            ),
-            (
-                "{name: a, timeout: 1s}, {name: b, allow: ['*']},
-                 {name: c, match: {tool: x}, allow: [a], timeout: 2s}",
-                (2, 0),
-            ),
-            (
-                "{name: all, match: {roles: [a]}, allow: ['*']},
-                 {name: one, match: {tool: x, roles: [a]}, allow: [a]}",
-                (1, 0),
-            ),
-        ] {
-            assert_eq!(found(rules), [expected], "{rules}");
-        }
-    }
-
-    #[test]
-    fn it_finds_none_where_a_rule_still_decides_something() {
-        for rules in [
-            "{name: all, allow: ['*']}, {name: one, allow: [a], timeout: 1s}",
-            "{name: one, match: {tool: a}, allow: [a]}, {name: all, allow: ['*']}",
-            "{name: all, allow: ['*']},
-             {name: one, allow: [a], limits: [{requests: 1, window: 1s}]}",
-            "{name: a, match: {tool: 'a*'}, allow: ['*']},
-             {name: b, match: {tool: '*'}, allow: [a]}",
-            "{name: a, match: {server: data}, allow: ['*']}, {name: b, allow: [a]}",
-            "{name: a, match: {roles: [a]}, allow: ['*']}, {name: b, allow: []}",
-        ] {
-            assert_eq!(found(rules), [], "{rules}");
-        }
-    }
-
-    /// Whether `outer` matches every call that `inner` matches.
-    fn covers(outer: &Match, inner: &Match) -> bool {
-        let has_roles = |outer: &Vec<RoleName>| {
-            let inner = inner.roles.as_ref();
-            inner.is_some_and(|inner| inner.iter().all(|role| outer.contains(role)))
-        };
-        let ((outer_kind, _, pattern), (kind, _, name)) = (outer.item(), inner.item());
-        let has_items = |pattern| name.is_some_and(|name| Glob::new(pattern).matches(name));
-        (outer.server.is_none() || outer.server == inner.server)
-            && (outer.listener.is_none() || outer.listener == inner.listener)
-            && outer.roles.as_ref().is_none_or(has_roles)
-            && outer_kind == kind
-            && pattern.is_none_or(has_items)
-    }
-
-    /// As [`shadowed`], by looking at each rule before each.
-    fn by_looking_at_all(rules: &[Rule]) -> Vec<(usize, usize)> {
-        let found = rules.iter().enumerate().filter_map(|(index, rule)| {
-            let set = FIELDS.iter().filter(|is_set| is_set(rule));
-            let first: Option<Vec<usize>> = set
-                .map(|is_set| {
-                    let mut earlier = rules[..index].iter();
-                    earlier.position(|other| is_set(other) && covers(&other.matches, &rule.matches))
-                })
-                .collect();
-            let by = first?.into_iter().min()?;
-            rule.limits.is_empty().then_some((index, by))
-        });
-        found.collect()
-    }
-
-    #[test]
-    fn it_finds_the_same_as_a_look_at_each_rule_before_each() {
-        let mut random = fastrand::Rng::with_seed(7);
-        let mut count = 0;
-        for _ in 0..2_000 {
-            let rules: Vec<String> = (0..random.usize(2..12))
-                .map(|index| {
-                    let mut rule = format!("{{name: n{index}, match: {{");
-                    let mut one_of = |names: &[&str]| {
-                        rule.push_str(names[random.usize(..names.len())]);
-                    };
-                    one_of(&["", "", "server: data, ", "server: math, "]);
-                    one_of(&["", "", "listener: mcp, ", "listener: b, "]);
-                    one_of(&["", "roles: [a], ", "roles: [b, a], ", "roles: [c, b], "]);
-                    one_of(&[
-                        "",
-                        "tool: ab",
-                        "tool: 'a*'",
-                        "tool: 'a*b'",
-                        "tool: '*'",
-                        "tool: abc",
-                        "prompt: 'a*'",
-                        "prompt: abc",
-                        "method: 'a*'",
-                        "uri: 'a:*'",
-                    ]);
-                    one_of(&[
-                        "}, allow: ['*']",
-                        "}, timeout: 1s",
-                        "}, allow: [], route: {cluster: data}",
-                    ]);
-                    one_of(&["}", "}", "}", ", limits: [{requests: 1, window: 1s}]}"]);
-                    rule
-                })
-                .collect();
-            let text = format!(
-                "{{listeners: [{{name: mcp, address: '127.0.0.1:1'}}, \
-                 {{name: b, address: '127.0.0.1:2'}}], \
-                 servers: {{data: {{url: 'http://a/mcp'}}, math: {{url: 'http://b/mcp'}}}}, \
-                 roles: {{a: {{claims: {{}}}}, b: {{claims: {{}}}}, c: {{claims: {{}}}}}}, \
-                 tools: [{}]}}",
-                rules.join(", ")
-            );
-            let document = parse(&text, Format::Yaml).unwrap();
-            let document = CheckedDocument::new(document).unwrap();
-            let found = shadowed(&document, &mut Patience::new(Patience::USUAL)).found;
-            let found: Vec<_> = found.iter().map(|one| (one.rule, one.by)).collect();
-            assert_eq!(found, by_looking_at_all(&document.tools), "{text}");
-            count += found.len();
-        }
-        assert!(count > 500, "{count} found");
-    }
-}
+mod tests;

@@ -9,8 +9,9 @@ use std::{env, fs};
 use control_plane::catalogue::KnownList;
 use control_plane::descriptors;
 use control_plane::generation::{Built, KnownSchemas, Lists};
-use control_plane::module::{ModuleFile, ModuleShelf};
+use control_plane::module::{ModuleFacts, ModuleFile, ModuleShelf, ShelvedModule};
 use gateway_document::{CheckedDocument, Format, parse};
+use policy_engine::wire::{ModuleManifest, VERSION};
 use serde_json::{Value, json};
 use store::{Catalogue, RawTool, RevisionNumber};
 use time::OffsetDateTime;
@@ -42,17 +43,41 @@ fn lists() -> Lists {
     ])
 }
 
+/// The modules that examples name: a filter of the gateway's own kind, and another.
+fn shelf() -> ModuleShelf {
+    let shelf = ModuleShelf::new(Path::new("/modules"), None);
+    for (sha256, name, version, wire_form) in [
+        ("1", "mcp-filter", "1.4.0", Some(VERSION)),
+        ("2", "geo", "2.1.0", None),
+    ] {
+        let manifest = ModuleManifest {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            wire_form,
+        };
+        let facts = ModuleFacts {
+            bytes: 1000,
+            manifest: Some(manifest),
+        };
+        let uploaded_at = OffsetDateTime::UNIX_EPOCH;
+        shelf.add(sha256.repeat(64), ShelvedModule { facts, uploaded_at });
+    }
+    shelf
+}
+
 fn built(document: &Path) -> Built {
     let text = fs::read_to_string(document).unwrap();
+    let document = CheckedDocument::new(parse(&text, Format::Yaml).unwrap()).unwrap();
+    let shelf = shelf();
     let module = ModuleFile {
         sha256: "0".repeat(64),
-        path: format!("/modules/{}.wasm", "0".repeat(64)).into(),
-        shelf: ModuleShelf::default(),
+        path: shelf.file(&"0".repeat(64)),
+        shelf: shelf.clone(),
     };
     Built::first(
         &KnownSchemas::default(),
         RevisionNumber(1),
-        Arc::new(CheckedDocument::new(parse(&text, Format::Yaml).unwrap()).unwrap()),
+        Arc::new(shelf.resolve(document).unwrap()),
         &lists(),
         module,
     )

@@ -7,9 +7,10 @@ use crate::item_kind::ItemKind;
 
 /// The word that Envoy puts before the name of every statistic of a module.
 pub const PREFIX: &str = "wasmcustom";
-/// Counts the calls of a tool that were decided on, refused ones too.
+/// Counts the calls of a tool, or of a server's items of another kind, that were decided on,
+/// refused ones too.
 pub const CALLS: &str = "portcullis_calls";
-/// Counts the requests that the filter answered itself, by tool and reason.
+/// Counts the requests that the filter answered itself, by tool or kind of item, and reason.
 pub const REFUSALS: &str = "portcullis_refusals";
 /// Counts the calls that passed only because validation is in shadow.
 pub const SHADOWED: &str = "portcullis_shadowed";

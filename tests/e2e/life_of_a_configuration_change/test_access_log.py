@@ -72,6 +72,11 @@ def test_it_shows_who_called_what_and_which_rule_decided(managed):
 
 
 def test_it_shows_prompts_and_resources_that_rules_are_about(managed):
+    def reported() -> dict:
+        return managed.control_plane.get("/api/v1/traffic").json
+
+    # What was counted before the first report is in no number.
+    until("the Envoy reports", lambda: reported()["reporting"] == 1)
     document = managed.control_plane.document()
     document["listeners"][0]["access_log"] = {"details": ["kind", "item", "decision", "rule"]}
     document["tools"] = [
@@ -98,6 +103,21 @@ def test_it_shows_prompts_and_resources_that_rules_are_about(managed):
         "prompt.reason.forbidden",
         "resource.reason.forbidden",
     }
+
+    def of_kinds() -> list[tuple]:
+        items = [item for item in reported()["tools"] if "tool" not in item]
+        return [
+            (
+                item["server"],
+                item["kind"],
+                item["calls"]["total"],
+                {reason: count["total"] for reason, count in item["refused_for"].items()},
+            )
+            for item in items
+        ]
+
+    refused_once = [("weather", kind, 1, {"forbidden": 1}) for kind in ("prompt", "resource")]
+    until("each kind is reported", lambda: of_kinds() == refused_once)
 
 
 def test_it_says_nothing_of_decisions_where_the_document_does_not_ask(managed):

@@ -8,7 +8,7 @@ import pytest
 from gateway_parameters import in_both_eras
 from gateway_under_test import ANYTHING
 from managed_gateway import CALLS, TOOLS, listed
-from mcp_messages import Era, call, has_passed, is_refused
+from mcp_messages import Era, call, has_passed, is_refused, request
 from polling import until
 from recording_upstream import answers_with
 from traffic import Traffic
@@ -27,6 +27,43 @@ def test_it_changes_a_policy_under_load_without_a_failed_call(managed):
             traffic.flows()
     traffic.check_only({"get_weather": {200, 429}, "add": {200}})
     assert {200, 429} <= set(traffic.outcomes["get_weather"].statuses)
+
+
+def test_it_changes_rules_about_items_under_load_without_a_failed_message(managed):
+    weather = managed.upstreams["weather"]
+    answers = weather.responder
+
+    def respond(received, exchange):
+        is_item = received.readable.get("method") in {"prompts/get", "resources/read"}
+        (weather.say_who_i_am if is_item else answers)(received, exchange)
+
+    weather.responder = respond
+    items = {
+        "prompt": request(Era.MODERN, "prompts/get", {"name": "review_code"}),
+        "resource": request(Era.MODERN, "resources/read", {"uri": "file:///notes/a"}),
+    }
+    rules = [
+        {"name": "reviews", "match": {"prompt": "review_*"}, "allow": []},
+        {"name": "notes", "match": {"uri": "file:///notes/{name}"}, "allow": []},
+    ]
+    document = managed.control_plane.document()
+    path = "/servers/weather/mcp"
+
+    def statuses() -> set[int]:
+        return {message.post_once(managed.port, path).status for message in items.values()}
+
+    messages = {**items, "tool": CALLS["get_weather"]}
+    with Traffic(managed.port, messages, path=path) as traffic:
+        traffic.flows()
+        for _ in range(3):
+            for tools, status in [(rules, 403), ([], 200)]:
+                changed = managed.change({**document, "tools": tools})
+                assert changed.json["outcome"] == "accepted"
+                until(f"all items are answered by {status}", lambda: statuses() == {status})
+                traffic.flows()
+    traffic.check_only({"prompt": {200, 403}, "resource": {200, 403}, "tool": {200}})
+    for name in items:
+        assert set(traffic.outcomes[name].statuses) == {200, 403}
 
 
 @in_both_eras

@@ -55,7 +55,7 @@ pub(super) fn config(
                 Access::Allow => wire::Access::Allow,
                 Access::Deny => wire::Access::Deny,
             },
-            validate: validate(document.defaults.validate),
+            validate: wire_validate(document.defaults.validate),
         },
         roles: document
             .roles
@@ -157,7 +157,20 @@ fn servers(
         .collect()
 }
 
+/// The resolved form of a rule, with the hash of its constraints.
 fn wire_rule(rule: &Rule, constraints: Option<String>) -> wire::Rule {
+    let Rule {
+        name,
+        matches,
+        allow,
+        // Refused: nothing evaluates it yet.
+        when: _,
+        limits,
+        validate,
+        constraints: _,
+        timeout,
+        route,
+    } = rule;
     let Match {
         listener: _,
         server,
@@ -166,13 +179,13 @@ fn wire_rule(rule: &Rule, constraints: Option<String>) -> wire::Rule {
         uri,
         method,
         roles,
-    } = &rule.matches;
-    let cluster = rule.route.as_ref().map(|target| match &target.cluster {
+    } = matches;
+    let cluster = route.as_ref().map(|target| match &target.cluster {
         Some(name) => name.to_string(),
         None => rule.split(),
     });
     wire::Rule {
-        name: rule.name.to_string(),
+        name: name.to_string(),
         matches: wire::Match {
             server: server.as_ref().map(ToString::to_string),
             tool: tool.clone(),
@@ -183,19 +196,18 @@ fn wire_rule(rule: &Rule, constraints: Option<String>) -> wire::Rule {
                 .as_ref()
                 .map(|roles| roles.iter().map(ToString::to_string).collect()),
         },
-        allow: rule
-            .allow
+        allow: allow
             .as_ref()
             .map(|roles| roles.iter().cloned().map(String::from).collect()),
-        limits: rule.limits.iter().map(limit).collect(),
-        validate: rule.validate.map(validate),
+        limits: limits.iter().map(wire_limit).collect(),
+        validate: validate.map(wire_validate),
         constraints,
-        timeout_ms: rule.timeout.map(Span::milliseconds),
+        timeout_ms: timeout.map(Span::milliseconds),
         route: cluster.map(|cluster| wire::Route { cluster }),
     }
 }
 
-fn limit(limit: &Limit) -> wire::Limit {
+fn wire_limit(limit: &Limit) -> wire::Limit {
     wire::Limit {
         id: limit.effective_id(),
         per: limit
@@ -211,7 +223,7 @@ fn limit(limit: &Limit) -> wire::Limit {
     }
 }
 
-fn validate(validate: Validate) -> wire::Validate {
+fn wire_validate(validate: Validate) -> wire::Validate {
     match validate {
         Validate::Enforce => wire::Validate::Enforce,
         Validate::Shadow => wire::Validate::Shadow,

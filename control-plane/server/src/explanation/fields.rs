@@ -63,7 +63,10 @@ pub(super) fn fields(
         timeout_ms,
         cluster,
         limits,
-        ..
+        // Whose it is, and what the server says: no rule does.
+        server: _,
+        tool: _,
+        input_schema: _,
     } = explanation;
     let mut fields = Vec::new();
     let mut add = |rows: &mut dyn Iterator<Item = (Value, Option<&str>, &[String])>,

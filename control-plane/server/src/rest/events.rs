@@ -29,10 +29,10 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// Streams events as they happen: `revision`, `rollout` (each step), `envoy` (comes or goes),
 /// `ack`, `nack`, `server` and `endpoint` (up or down), `secret` (renewed, or not usable), `tool`
 /// (withheld or released, changed, unreviewed, approved or rejected) and `denial` (what Envoys
-/// refused in some seconds, by tool and reason), each with its time and particulars as JSON. Begins
-/// with `begin`, from where nothing is missed. With the id of an event in `Last-Event-ID` it goes
-/// on after that; `lost` says that events between are no longer kept. Who reads so slowly that
-/// events pass by is cut off after `lost`, and comes back.
+/// refused in some seconds, by tool or kind of item and reason), each with its time and particulars
+/// as JSON. Begins with `begin`, from where nothing is missed. With the id of an event in
+/// `Last-Event-ID` it goes on after that; `lost` says that events between are no longer kept. Who
+/// reads so slowly that events pass by is cut off after `lost`, and comes back.
 #[utoipa::path(get, path = "/api/v1/events", operation_id = "stream_events", tag = "events",
     params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event")),
     responses((status = 200, description = "The events", content_type = "text/event-stream",

@@ -23,7 +23,8 @@ pub(super) struct TrafficView {
     reporting: usize,
     /// How many Envoys are connected.
     connected: usize,
-    /// The tools that were called or refused, by server and name.
+    /// The tools that were called or refused, by server and name; behind those of all servers the
+    /// other kinds of item.
     tools: Vec<ToolTrafficView>,
     /// The servers, by name; on each page the same.
     servers: Vec<ServerTrafficView>,
@@ -95,8 +96,9 @@ pub(super) struct TimesView {
     p99: f64,
 }
 
-/// Shows calls and refusals of each tool, and failures and times of each server, as Envoys report
-/// them every few seconds.
+/// Shows calls and refusals of each tool, the same of all prompts, all resources and all other
+/// messages of a server that rules are about, and failures and times of each server, as Envoys
+/// report them every few seconds.
 #[utoipa::path(get, path = "/api/v1/traffic", operation_id = "get_traffic", tag = "envoys",
     params(Page), responses((status = 200, description = "The traffic, with a page of tools",
         body = TrafficView)))]

@@ -83,8 +83,17 @@ fn check_rule(
     known: &mut SchemaCache,
     errors: &mut Errors,
 ) -> Rule {
-    if let Some(server) = rule
-        .matches
+    let wire::Rule {
+        name,
+        matches,
+        allow,
+        limits,
+        validate,
+        constraints,
+        timeout_ms,
+        route,
+    } = rule;
+    if let Some(server) = matches
         .server
         .as_ref()
         .filter(|server| !config.servers.contains_key(*server))
@@ -94,31 +103,32 @@ fn check_rule(
             format!("unknown server `{server}`; `servers` must hold it"),
         );
     }
-    if rule.timeout_ms == Some(0) {
+    if *timeout_ms == Some(0) {
         errors.add(
             format!("{path}/timeout_ms"),
             "must be at least 1; leave it out for no time-out of the rule's own",
         );
     }
-    if let Some(route) = &rule.route {
+    if let Some(route) = route {
         check_cluster(&route.cluster, &format!("{path}/route/cluster"), errors);
     }
-    let constraints = rule.constraints.as_deref();
     Rule {
         id,
-        name: rule.name.as_str().into(),
-        server: rule.matches.server.clone(),
+        name: name.as_str().into(),
+        server: matches.server.clone(),
         about: check_about(rule, path, errors),
-        callers: check_callers(roles, rule.matches.roles.as_deref(), path, errors),
-        access: rule.allow.as_ref().map(|allow| {
+        callers: check_callers(roles, matches.roles.as_deref(), path, errors),
+        access: allow.as_ref().map(|allow| {
             let access = check_allow(roles, allow, path, errors);
             (access, allow.clone())
         }),
-        limits: check_limits(&rule.limits, path, errors),
-        validate: rule.validate,
-        constraints: constraints.map(|hash| written_out(config, hash, known)),
-        timeout: rule.timeout_ms.map(Duration::from_millis),
-        cluster: rule.route.as_ref().map(|route| route.cluster.clone()),
+        limits: check_limits(limits, path, errors),
+        validate: *validate,
+        constraints: constraints
+            .as_deref()
+            .map(|hash| written_out(config, hash, known)),
+        timeout: timeout_ms.map(Duration::from_millis),
+        cluster: route.as_ref().map(|route| route.cluster.clone()),
     }
 }
 
