@@ -9,6 +9,7 @@ use store::{SqlStore, StoreAddress};
 use crate::places::Folders;
 
 mod backup;
+mod on_record;
 mod prune;
 mod restore;
 

@@ -7,20 +7,25 @@ use store::{ConfigStore, NewRevision, SqlStore};
 
 async fn store_with(file: &Path, revisions: u64) -> SqlStore {
     let store = SqlStore::open(file).await.unwrap();
-    let mut head = None;
     for number in 1..=revisions {
-        let revision = NewRevision {
-            document: format!("{{\"number\":{number}}}"),
-            author: "ada".to_owned(),
-            reason: String::new(),
-            action: "PUT /api/v1/config".to_owned(),
-            origin: String::new(),
-            modules: Vec::new(),
-        };
-        let stored = store.append(head, revision).await.unwrap();
-        head = Some(stored.summary.number);
+        append(&store, number).await;
     }
     store
+}
+
+/// Appends the revision of this number.
+async fn append(store: &SqlStore, number: u64) {
+    let before = store.head().await.unwrap();
+    let revision = NewRevision {
+        document: format!("{{\"number\":{number}}}"),
+        author: "ada".to_owned(),
+        reason: String::new(),
+        action: "PUT /api/v1/config".to_owned(),
+        origin: String::new(),
+        modules: Vec::new(),
+    };
+    let before = before.map(|head| head.summary.number);
+    store.append(before, revision).await.unwrap();
 }
 
 async fn revisions(store: &SqlStore) -> usize {
@@ -62,9 +67,19 @@ async fn it_backs_a_store_up_and_restores_it_elsewhere() {
     let output = run(folder.path(), "other", &["restore", "copy.db"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(words(&output).contains("`--replace`"), "{}", words(&output));
-    let output = run(folder.path(), "other", &["restore", "--replace", "copy.db"]);
+    append(&other, 4).await;
+    let arguments = ["restore", "--replace", "copy.db", "--author", "ada"];
+    let arguments: Vec<&str> = arguments.into_iter().chain(["--reason", "a try"]).collect();
+    let output = run(folder.path(), "other", &arguments);
     assert!(output.status.success(), "{}", words(&output));
     assert_eq!(revisions(&other).await, 3);
+    let newest = other.audit(None, 1).await.unwrap().remove(0).entry;
+    assert_eq!(
+        [newest.who, newest.origin, newest.reason],
+        ["ada", "copy.db", "a try"]
+    );
+    let about = "versions up to 3 in the place of those up to 4";
+    assert_eq!(newest.what, format!("portcullis store restore {about}"));
 }
 
 #[tokio::test]

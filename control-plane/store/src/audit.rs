@@ -22,11 +22,13 @@ pub struct AuditEntry {
 
 impl AuditEntry {
     /// The kind of resource that it is about, by the path that was asked for, or by what was taken
-    /// back; empty where it was neither.
+    /// back or restored; empty where it was none of these.
     pub(crate) fn kind(&self) -> &str {
-        let path = self.what.split_once(" /api/v1/");
-        let path = path.or_else(|| self.what.split_once(" store prune "));
-        let kind = path.and_then(|(_, path)| path.split(['/', ' ']).next());
+        let deeds = [" /api/v1/", " store prune ", " store restore "];
+        let mut paths = deeds.iter().filter_map(|deed| self.what.split_once(deed));
+        let kind = paths
+            .next()
+            .and_then(|(_, path)| path.split(['/', ' ']).next());
         kind.unwrap_or_default()
     }
 }

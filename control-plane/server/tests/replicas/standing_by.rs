@@ -1,7 +1,7 @@
 //! One control plane leads, the others stand by, and one of them takes over.
 
 use reqwest::StatusCode;
-use store::SqlStore;
+use store::{AuditEntry, SqlStore};
 use tokio::net::TcpStream;
 
 use crate::database::{Database, PASSWORD};
@@ -48,7 +48,14 @@ async fn it_ends_when_its_store_is_replaced_and_goes_on_from_what_was_restored()
     command.back_up(&backup).await.unwrap();
     let (_, later) = control_plane.set_timeout(8).await;
     assert_eq!(later["revision"], 3, "{later}");
-    command.restore(&backup, true).await.unwrap();
+    let deed = AuditEntry {
+        who: "ada".to_owned(),
+        what: "portcullis store restore".to_owned(),
+        revision: None,
+        origin: String::new(),
+        reason: String::new(),
+    };
+    command.restore(&backup, true, &deed).await.unwrap();
     until(async || control_plane.has_ended().then_some(())).await;
     let again = Replica::start(store, folder.path());
     assert_eq!(again.until_it_leads().await["newest_revision"], 2);

@@ -46,6 +46,21 @@ pub(super) async fn insert(
     natural("place in the audit trail", sequence)
 }
 
+/// Writes the record of the deed of `by` as a part of a transaction, with what it was about.
+pub(super) async fn insert_deed(
+    session: &mut Session,
+    by: &AuditEntry,
+    about: &str,
+) -> Result<(), StoreError> {
+    let entry = AuditEntry {
+        what: format!("{} {about}", by.what),
+        ..by.clone()
+    };
+    let (_, at) = now();
+    insert(session, &entry, at).await?;
+    Ok(())
+}
+
 /// Up to `limit` records that fit a filter, newest first. Each condition has an index that ends
 /// with the order of the answer, so that a page costs what it holds, and not what the trail does.
 pub(super) async fn find(

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use futures::StreamExt as _;
 use thiserror::Error;
 
-use super::SqlStore;
 use super::retention::DeletableRevisions;
 use super::tables::TABLES;
+use super::{SqlStore, audit};
 use crate::database::Session;
-use crate::{OpenError, StoreError};
+use crate::{AuditEntry, OpenError, StoreError};
 
 /// A backup was not made, or not restored; nothing has changed then.
 #[derive(Debug, Error)]
@@ -89,11 +89,17 @@ impl SqlStore {
 
     /// Puts what the backup `path` holds into this store, all or nothing; where `replace` is set,
     /// in the place of what is there. A control plane that runs on the store starts anew from what
-    /// was restored. Tells how many rows were copied.
+    /// was restored. The audit trail says so, as the deed of `by`, with the newest revision of the
+    /// backup and the newest that gave way. Tells how many rows were copied.
     ///
     /// # Errors
     /// When the backup cannot be read, or the store cannot be written or is not empty.
-    pub async fn restore(&self, path: &Path, replace: bool) -> Result<u64, BackupError> {
+    pub async fn restore(
+        &self,
+        path: &Path,
+        replace: bool,
+        by: &AuditEntry,
+    ) -> Result<u64, BackupError> {
         if !path.exists() {
             return Err(BackupError::Missing(path.to_owned()));
         }
@@ -116,10 +122,10 @@ impl SqlStore {
         let mut from = backup.read("read the backup").await?;
         let (mut to, leader) = self.0.database.write("restore the backup").await?;
         to.take_its_time().await?;
-        if newest(&mut from).await?.is_none() {
-            return Err(BackupError::Empty(path.to_owned()));
-        }
-        if let Some(number) = newest(&mut to).await?.filter(|_| !replace) {
+        let restored = newest(&mut from).await?;
+        let restored = restored.ok_or_else(|| BackupError::Empty(path.to_owned()))?;
+        let gone = newest(&mut to).await?;
+        if let Some(number) = gone.filter(|_| !replace) {
             return Err(BackupError::NotEmpty(number));
         }
         let deletable = DeletableRevisions::within(&mut to).await?;
@@ -129,6 +135,9 @@ impl SqlStore {
         deletable.end(&mut to).await?;
         let rows = copy(&mut from, &mut to).await?;
         to.continue_numbering().await?;
+        let gone = gone.map(|number| format!(" in the place of those up to {number}"));
+        let about = format!("versions up to {restored}{}", gone.unwrap_or_default());
+        audit::insert_deed(&mut to, by, &about).await?;
         // Whoever leads is not to go on with what it remembers.
         let token = leader.number("token")? + 1;
         to.execute("UPDATE leader SET token = $1, ends_at = 0", &[token.into()])

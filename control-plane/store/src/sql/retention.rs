@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use sqlx::AssertSqlSafe;
 use time::{Duration, OffsetDateTime};
 
-use super::{SqlStore, audit, micros, now, stored};
+use super::{SqlStore, audit, micros, stored};
 use crate::database::Session;
 use crate::{AuditEntry, StoreError};
 
@@ -120,25 +120,10 @@ impl OldRows {
         let gone = session
             .execute(AssertSqlSafe(delete), &[limit.into()])
             .await?;
-        record(
-            session,
-            by,
-            &format!("{kind} up to {last} ({gone} of them)"),
-        )
-        .await?;
+        let about = format!("{kind} up to {last} ({gone} of them)");
+        audit::insert_deed(session, by, &about).await?;
         Ok(gone)
     }
-}
-
-/// Puts on record what is gone.
-async fn record(session: &mut Session, by: &AuditEntry, gone: &str) -> Result<(), StoreError> {
-    let entry = AuditEntry {
-        what: format!("{} {gone}", by.what),
-        ..by.clone()
-    };
-    let (_, at) = now();
-    audit::insert(session, &entry, at).await?;
-    Ok(())
 }
 
 /// Takes back the uploaded modules that no revision names. A hash is found in a document as the
@@ -162,7 +147,7 @@ async fn prune_modules(session: &mut Session, by: &AuditEntry) -> Result<Vec<Pat
         session
             .execute("DELETE FROM module WHERE sha256 = $1", &[(&sha256).into()])
             .await?;
-        record(session, by, &format!("modules sha256:{sha256}")).await?;
+        audit::insert_deed(session, by, &format!("modules sha256:{sha256}")).await?;
         files.push(PathBuf::from(module.text("path")?));
     }
     Ok(files)

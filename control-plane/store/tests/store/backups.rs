@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 
 use sqlx::Connection as _;
 use store::{
-    BackupError, ConfigStore, DefinitionReview, Input, Leadership, ReviewState, RevisionNumber,
-    SqlStore, StoreError, StoredRejection, StoredRejectionChange, WithheldInput,
+    AuditEntry, AuditFilter, BackupError, ConfigStore, DefinitionReview, Input, Leadership,
+    ReviewState, RevisionNumber, SqlStore, StoreError, StoredRejection, StoredRejectionChange,
+    WithheldInput,
 };
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -88,7 +89,12 @@ async fn full(place: &Place) -> SqlStore {
     store
 }
 
-/// Everything that the store tells.
+/// The deed of whoever restores.
+fn restoring() -> AuditEntry {
+    deed("portcullis store restore")
+}
+
+/// Everything that the store tells, but for what was restored.
 async fn content(store: &SqlStore) -> String {
     let mut told = Vec::new();
     for summary in store.revisions(None, u32::MAX).await.expect("read") {
@@ -104,7 +110,8 @@ async fn content(store: &SqlStore) -> String {
     let tried = store.generation_of("r").await.expect("read");
     told.push(format!("{tried:?}"));
     told.push(format!("{:?}", store.answer("key").await.expect("read")));
-    let audit = store.audit(None, u32::MAX).await.expect("read");
+    let mut audit = store.audit(None, u32::MAX).await.expect("read");
+    audit.retain(|record| !record.entry.what.starts_with(&restoring().what));
     told.push(format!("{audit:?}"));
     told.join("\n")
 }
@@ -117,7 +124,13 @@ async fn it_restores_everything_into_either_database(place: Place) {
     let told = content(&before).await;
     for place in [Place::file(), Place::postgres().await] {
         let store = place.open().await;
-        assert_eq!(store.restore(&file, false).await.expect("restored"), rows);
+        assert_eq!(
+            store
+                .restore(&file, false, &restoring())
+                .await
+                .expect("restored"),
+            rows
+        );
         assert_eq!(content(&store).await, told);
     }
     // One file, which nobody else can read, and nothing beside it.
@@ -172,11 +185,30 @@ async fn it_restores_into_an_empty_store_or_in_the_place_of_what_is_there(place:
         .append(None, by("grace", "1"))
         .await
         .expect("appended");
-    let refused = store.restore(&file, false).await.expect_err("not empty");
+    let refused = store
+        .restore(&file, false, &restoring())
+        .await
+        .expect_err("not empty");
     assert!(matches!(refused, BackupError::NotEmpty(1)), "{refused}");
     assert_eq!(revisions(&store).await, [1]);
-    store.restore(&file, true).await.expect("restored");
+    store
+        .restore(&file, true, &restoring())
+        .await
+        .expect("restored");
     assert_eq!(content(&store).await, content(&before).await);
+    // The trail is the backup's, and says so.
+    let about = AuditFilter {
+        kind: Some("versions".to_owned()),
+        ..AuditFilter::default()
+    };
+    let newest = store.find_audit(&about, None, 1).await.expect("read");
+    assert_eq!(
+        newest[0].entry,
+        AuditEntry {
+            what: "portcullis store restore versions up to 3 in the place of those up to 1".into(),
+            ..restoring()
+        }
+    );
     // Revisions are as safe as ever.
     place
         .execute("DELETE FROM revision")
@@ -193,7 +225,10 @@ async fn it_numbers_on_after_what_was_restored(place: Place) {
         .await
         .expect("backed up");
     let store = place.open().await;
-    store.restore(&file, false).await.expect("restored");
+    store
+        .restore(&file, false, &restoring())
+        .await
+        .expect("restored");
     let audit = store.audit(None, 1).await.expect("read");
     let last = audit[0].sequence;
     let three = Some(RevisionNumber(3));
@@ -217,7 +252,10 @@ async fn it_makes_a_running_leader_start_anew_from_what_was_restored(place: Plac
     let lease = std::time::Duration::from_secs(3600);
     let led = leader.lead("leader", lease).await.expect("answered");
     assert!(matches!(led, Leadership::Leader(_)));
-    command.restore(&file, true).await.expect("restored");
+    command
+        .restore(&file, true, &restoring())
+        .await
+        .expect("restored");
     let refused = leader.lead("leader", lease).await.expect_err("refused");
     assert!(matches!(refused, StoreError::Superseded), "{refused}");
 }
@@ -232,16 +270,25 @@ async fn it_names_a_file_that_is_there_already_and_a_backup_that_is_not() {
     assert!(matches!(refused, BackupError::Exists(_)), "{refused}");
     assert_eq!(fs::read_to_string(&file).expect("readable"), "mine");
 
-    let refused = store.restore(&file, true).await.expect_err("no backup");
+    let refused = store
+        .restore(&file, true, &restoring())
+        .await
+        .expect_err("no backup");
     let is_named = matches!(&refused, BackupError::Unreadable { path, .. } if *path == file);
     assert!(is_named, "{refused}");
     let missing = folder.path().join("missing.db");
-    let refused = store.restore(&missing, true).await.expect_err("missing");
+    let refused = store
+        .restore(&missing, true, &restoring())
+        .await
+        .expect_err("missing");
     assert!(matches!(refused, BackupError::Missing(_)), "{refused}");
     let empty = folder.path().join("empty.db");
     let place = Place::file();
     place.open().await.back_up(&empty).await.expect("backed up");
-    let refused = store.restore(&empty, true).await.expect_err("empty");
+    let refused = store
+        .restore(&empty, true, &restoring())
+        .await
+        .expect_err("empty");
     assert!(matches!(refused, BackupError::Empty(_)), "{refused}");
     assert_eq!(revisions(&store).await, [3, 2, 1]);
 }
@@ -276,7 +323,10 @@ async fn it_leaves_a_whole_backup_or_none_when_it_is_killed() {
         let file = file.expect("readable").path();
         if file.extension().is_some_and(|extension| extension == "db") {
             let store = Place::file().open().await;
-            store.restore(&file, false).await.expect("restored");
+            store
+                .restore(&file, false, &restoring())
+                .await
+                .expect("restored");
             assert_eq!(revisions(&store).await, [3, 2, 1]);
             whole += 1;
         }
