@@ -148,7 +148,7 @@ impl<'a> Past<'a> {
         }
         // Whoever made a change waits for it, and for none who only asks.
         let before = self.first.clone();
-        aside::run(move || past_change(before, after)).await
+        aside::run(move || past_change(before.as_ref(), &after)).await
     }
 }
 
@@ -175,17 +175,17 @@ pub(super) async fn change_of(gateway: &Gateway, number: RevisionNumber) -> Opti
         Some(before) => Some(stored(gateway, before.number).await?),
         None => None,
     };
-    aside::run_question(move || past_change(before, revision)).await
+    aside::run_question(move || past_change(before.as_ref(), &revision)).await
 }
 
 /// The changes of one revision. None where that before it is missing, and was there once.
-fn past_change(before: Option<Revision>, after: Revision) -> Option<PastChange> {
+fn past_change(before: Option<&Revision>, after: &Revision) -> Option<PastChange> {
     if before.is_none() && after.summary.number != FIRST {
         return None;
     }
-    let compared = before.as_ref().map(|before| before.summary.number.0);
-    let before = before.map_or(Value::Null, |before| json(&before));
-    let changes = between_documents(&before, &json(&after));
+    let compared = before.map(|before| before.summary.number.0);
+    let before = before.map_or(Value::Null, json);
+    let changes = between_documents(&before, &json(after));
     Some(PastChange::new(&after.summary, compared, changes))
 }
 
