@@ -235,7 +235,7 @@ impl Waves {
     pub(super) fn join(&mut self, nodes: impl IntoIterator<Item = NodeId>) {
         let reached: BTreeSet<NodeId> = self.reached().cloned().collect();
         let new = nodes.into_iter().filter(|id| !reached.contains(id));
-        self.steps[self.at].nodes.extend(new);
+        Arc::make_mut(&mut self.steps[self.at].nodes).extend(new);
     }
 
     /// Goes on to the next wave.
