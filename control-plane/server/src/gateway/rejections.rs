@@ -87,8 +87,8 @@ pub(super) fn remember(publisher: &Publisher, stored: Vec<StoredRejection>) {
     }
 }
 
-/// A stored rejection's content; nothing where it is of a type that this version does not distribute, and so
-/// does not send either.
+/// A stored rejection's content; nothing where it is of a type that this version does not
+/// distribute, and so does not send either.
 fn content(stored: StoredRejection) -> Option<RejectedContent> {
     Some(RejectedContent {
         resource_type: ResourceType::from_type_url(&stored.type_url).ok()?,

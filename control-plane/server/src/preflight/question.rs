@@ -116,8 +116,8 @@ async fn end_of(mut written: impl AsyncRead + Unpin) -> io::Result<String> {
 }
 
 /// The reason in what Envoy writes before it gives up: `… error initializing configuration
-/// '<file>': <reason>`. Where a field breaks a rule of its message, the message comes first, and the
-/// reason on the line that begins with a colon.
+/// '<file>': <reason>`. Where a field breaks a rule of its message, the message comes first, and
+/// the reason on the line that begins with a colon.
 fn words(said: &str, file: &Path) -> String {
     let before = format!("{}': ", file.display());
     let reason = said.split_once(&before).map(|(_, reason)| reason);

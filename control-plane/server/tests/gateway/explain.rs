@@ -110,7 +110,7 @@ async fn it_explains_prompts_resources_and_methods() {
     }
 }
 
-/// What Envoys refuse before a rule is asked, `explain` refuses in the same words.
+/// `explain` refuses in the same words whatever Envoys refuse before a rule is asked.
 #[tokio::test]
 async fn it_refuses_what_envoys_cannot_read_or_do_not_find_named() {
     let folder = folder();
