@@ -343,7 +343,8 @@ impl Answer {
     }
 
     /// Turns an answer that only the caller's id would tell from good news into one that says so by
-    /// its status: the answer to a notification (Streamable HTTP, "Sending Messages to the Server").
+    /// its status: the answer to a notification (Streamable HTTP, "Sending Messages to the
+    /// Server").
     pub(crate) fn speak_without_id(&mut self) {
         if self.is_lost_without_id() {
             self.status = 400;
