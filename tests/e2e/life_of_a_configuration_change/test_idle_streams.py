@@ -1,4 +1,4 @@
-"""Streams that have said much and go on without a word keep none of it in memory, nor in the log."""
+"""What idle streams have said is in no process's memory, nor the versions that they reported."""
 
 from pathlib import Path
 
