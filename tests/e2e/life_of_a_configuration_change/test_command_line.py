@@ -109,7 +109,8 @@ def test_it_sees_to_servers_and_tools(managed, portcullis):
     until("`add` is closed", lambda: not managed.passes("add"))
     shown = portcullis("tools", "policy", "add")
     assert "allow nobody tool:add" in words(shown.stdout)
-    message = {"method": "tools/call", "id": 1, "params": {"name": "add", "arguments": {"a": 1}}}
+    params = {"name": "add", "arguments": {"a": 1}}
+    message = {"jsonrpc": "2.0", "method": "tools/call", "id": 1, "params": params}
     explained = portcullis("explain", "-", text=json.dumps(message))
     assert "decision refuse forbidden" in words(explained.stdout), explained.stderr
     assert "by allow rule `tool:add` /tools/0/allow" in words(explained.stdout)
@@ -179,7 +180,7 @@ def test_it_names_what_was_meant(portcullis):
     done = portcullis("validate", "-", text="{tools: [{name: a, timout: 1s}]}")
     assert "/tools/0/timout (line 1)" in done.stdout
     assert "did you mean `timeout`?" in done.stdout
-    message = {"method": "tools/call", "id": 1, "params": {"name": "ad"}}
+    message = {"jsonrpc": "2.0", "method": "tools/call", "id": 1, "params": {"name": "ad"}}
     done = portcullis("explain", "-", text=json.dumps(message))
     assert "did you mean `add`?" in done.stdout, done.stderr
 

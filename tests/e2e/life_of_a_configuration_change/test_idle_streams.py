@@ -1,4 +1,4 @@
-"""What idle streams have said is in no process's memory, nor the versions that they reported."""
+"""Streams that have said much and go on in silence keep none of it in memory, nor in the log."""
 
 from pathlib import Path
 

@@ -122,7 +122,7 @@ impl RolloutActor {
             began: self.began,
             ack_deadline: current.document.rollout.ack_deadline.duration(),
             is_watched: self.waves().is_some_and(Waves::has_passed),
-            back_within: self.watched.as_ref().map(|_| BACK_WITHIN),
+            back_within: self.waves().map(|_| BACK_WITHIN),
             accepted: accepted.map(|accepted| &*accepted.snapshot),
             marks: &self.marks,
         };
