@@ -26,9 +26,9 @@ def generations(pair) -> dict[str, tuple[str, str]]:
     }
 
 
-def crash_twice(pair, name: str) -> None:
+def crash_twice(pair, name: str, before: dict[str, int]) -> None:
+    """Has an Envoy crash each time that its worker has another configuration than before."""
     envoy = pair.envoys[name]
-    before = pair.configurations()[name]
     for _ in range(2):
         # A process that has just been started has not taken any.
         until("its worker has it", lambda: pair.configurations()[name] not in ({}, before))
@@ -49,12 +49,13 @@ def test_it_serves_each_envoy_as_before_when_it_starts_again_while_a_change_is_k
     for envoy in pair.envoys.values():
         until("it has both endpoints", lambda envoy=envoy: members(envoy) == 2)
     document["rollout"] = {"waves": [1], "soak": "24h", "ack_deadline": "50s"}
-    document["tools"] = [{"name": "nobody", "match": {"tool": "add"}, "allow": []}]
+    document["defaults"] = {"access": "deny"}
+    before = pair.configurations()
     accepted = control_plane.get("/api/v1/version").json["accepted_generation"]
     answer = pair.gateway.change(document)
     assert answer.json["outcome"] == "rolling_out", answer.body
     canary, other = pair.split()
-    crash_twice(pair, canary)
+    crash_twice(pair, canary, before[canary])
     until("it is kept", lambda: pair.rollout()["state"] == "kept")
     kept = control_plane.get("/api/v1/version").json["generation"]
     assert kept != accepted
@@ -70,6 +71,6 @@ def test_it_serves_each_envoy_as_before_when_it_starts_again_while_a_change_is_k
     until("it serves again", lambda: pair.envoys[other].stats(LISTENERS)[LISTENERS] == 1)
     until("as before", lambda: generations(pair) == expected)
     assert members(pair.envoys[other]) == 1
-    del document["tools"]
+    del document["defaults"]
     document["rollout"] = {"ack_deadline": "50s"}
     assert pair.gateway.change(document).json["outcome"] == "accepted"

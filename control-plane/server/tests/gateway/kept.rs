@@ -85,15 +85,24 @@ impl Fleet {
         bad
     }
 
-    /// The endpoints that an Envoy has acknowledged.
-    async fn endpoints(&self, id: &str) -> Value {
-        let node = node(&self.control_plane, id).await.unwrap_or_default();
-        let resources = node["resources"].as_array().cloned().unwrap_or_default();
-        let mut resources = resources.into_iter();
-        let mut of_data = resources
-            .find(|resource| resource["type"] == "endpoints" && resource["name"] == "data")
-            .unwrap_or_default();
-        of_data["acked"].take()
+    /// Whether each Envoy that is known has acknowledged so many endpoints, and no others.
+    async fn all_have(&self, endpoints: usize) -> bool {
+        let snapshot = self.control_plane.get("/api/v1/config/snapshot").await;
+        let is_of_data = |one: &&Value| one["type"] == "endpoints" && one["name"] == "data";
+        let resources = snapshot.json["resources"].as_array().unwrap().iter();
+        let of_data = resources.clone().find(is_of_data).unwrap();
+        let count = of_data["content"]
+            .to_string()
+            .matches("\"hostname\"")
+            .count();
+        let nodes = self.control_plane.get("/api/v1/nodes").await.json;
+        let mut nodes = nodes["nodes"].as_array().unwrap().iter();
+        let has_them = |node: &Value| {
+            let mut resources = node["resources"].as_array().unwrap().iter();
+            let own = resources.find(is_of_data);
+            own.is_some_and(|own| own["acked"] == of_data["version"])
+        };
+        count == endpoints && nodes.all(has_them)
     }
 
     /// The generations that Envoys run and that was accepted, with those who are to have each.
@@ -139,22 +148,19 @@ async fn it_gives_each_envoy_what_it_had_when_it_starts_again_while_a_change_is_
         assert_eq!(fleet.rollout().await["reason"], shown["reason"]);
         // One that nobody knows gets what it would have got without the restart.
         let _new = FakeEnvoy::connect_with_cluster(fleet.control_plane.xds, "new", "data").await;
-        until(|| async { !fleet.endpoints("new").await.is_null() }).await;
+        let everyone = all().into_iter().chain(["new".to_owned()]);
+        for id in everyone {
+            until(|| async { node(&fleet.control_plane, &id).await.is_some() }).await;
+        }
+        until(|| fleet.all_have(2)).await;
         let expected = match is_in_waves {
             true => now["accepted_generation"].clone(),
             false => Value::Null,
         };
         assert_eq!(desired(&fleet.control_plane, "new").await, expected);
 
-        let everyone = || all().into_iter().chain(["new".to_owned()]);
-        let both = fleet.endpoints("new").await;
-        for id in everyone() {
-            until(|| async { fleet.endpoints(&id).await == both }).await;
-        }
         servers[0].fail(true);
-        for id in everyone() {
-            until(|| async { fleet.endpoints(&id).await != both }).await;
-        }
+        until(|| fleet.all_have(1)).await;
         write_secret(folder.path(), "second-7f3a");
         for envoy in fleet.envoys.values() {
             let has_it = |secret: &String| secret.contains("second-7f3a");

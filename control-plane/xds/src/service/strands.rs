@@ -372,7 +372,7 @@ impl Fan {
     /// Takes in another stream's words on a rejection.
     fn add(&mut self, words: &str) {
         let all = match self.rejection.take() {
-            // What was cut already is not cut again.
+            // Words that were cut are not cut again.
             Some(before) if before.len() > MOST_MESSAGE_BYTES => before,
             Some(before) => shortened(&format!("{before}; {words}"), MOST_MESSAGE_BYTES),
             None => words.to_owned(),

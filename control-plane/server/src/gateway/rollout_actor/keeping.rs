@@ -2,7 +2,9 @@
 //! known, also after a restart, so that each of them is given it again, with its endpoints and
 //! secrets as they are then.
 
-use xds::NodeSummary;
+use std::collections::BTreeSet;
+
+use xds::{NodeId, NodeSummary};
 
 use super::super::rollouts::{Rollout, RolloutState};
 use super::super::waves::Waves;
@@ -53,7 +55,8 @@ impl RolloutActor {
 
     /// Whether an Envoy that keeps a generation has not come back since a start. It runs that.
     pub(super) fn is_a_keeper_away(&self, envoys: &[NodeSummary]) -> bool {
+        let known: BTreeSet<&NodeId> = envoys.iter().map(|envoy| &envoy.id).collect();
         let mut keepers = self.keepers.iter().flat_map(Waves::reached);
-        keepers.any(|id| envoys.iter().all(|envoy| envoy.id != *id))
+        keepers.any(|id| !known.contains(id))
     }
 }
