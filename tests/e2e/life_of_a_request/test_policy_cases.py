@@ -23,7 +23,7 @@ CODES = {"forbidden": 40300, "limited": 42900}
 # What is no tool call. Old SDKs end their session on any 4xx.
 CODES_OF_METHODS = {"closed_method": 40300, "not_normal": -32602, **CODES}
 # Under 200 nobody would hear an answer without an id.
-CLOSED_NOTIFICATION = {Era.MODERN: (403, 40300, None), Era.LEGACY: (400, -32600, None)}
+CLOSED_NOTIFICATION = {Era.MODERN: (403, 40300, None), Era.LEGACY: (400, 40300, None)}
 
 FILES = all_files()
 
