@@ -22,8 +22,9 @@ CODES = {"forbidden": 40300, "limited": 42900}
 
 # What is no tool call. Old SDKs end their session on any 4xx.
 CODES_OF_METHODS = {"closed_method": 40300, "not_normal": -32602, **CODES}
-# Under 200 nobody would hear an answer without an id.
+# Under 200 nobody would hear an answer without an id. What is no notification lacks one.
 CLOSED_NOTIFICATION = {Era.MODERN: (403, 40300, None), Era.LEGACY: (400, 40300, None)}
+WITHOUT_ITS_ID = {Era.MODERN: (403, 40300, None), Era.LEGACY: (400, -32600, None)}
 
 FILES = all_files()
 
@@ -85,7 +86,10 @@ def fault(reply: Reply, case: dict, era: Era, gateways: Gateways) -> str | None:
         found = (reply.status, error.get("code"), reply.json["id"])
         code = CODES_OF_METHODS[expect["reason"]]
         status = code // 100 if era is Era.MODERN and code > 0 else 200
-        wanted = CLOSED_NOTIFICATION[era] if "form" in case else (status, code, 1)
+        wanted = (status, code, 1)
+        if "form" in case:
+            is_one = case["method"].startswith("notifications/")
+            wanted = (CLOSED_NOTIFICATION if is_one else WITHOUT_ITS_ID)[era]
         return None if found == wanted else f"expected {wanted}"
     if expect["decision"] == "allow":
         answered = (
