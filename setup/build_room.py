@@ -6,7 +6,7 @@ from pathlib import Path
 
 from home import REPOSITORY, size_mb
 
-# What each purpose leaves in an empty folder of builds, in megabytes, as measured on a fresh clone.
+# About as much as each purpose leaves in an empty folder of builds, in megabytes, rounded up.
 BUILD_MB = {"up": 3_000, "test": 15_000, "lint": 6_000, "bench": 4_000}
 
 

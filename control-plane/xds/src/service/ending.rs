@@ -77,8 +77,8 @@ fn is_stopping() -> Status {
     Status::unavailable("the control plane is stopping: reconnect")
 }
 
-/// A random part of a time.
+/// A random part of a time, not less than a thousandth of it: nobody's turn is at once.
 pub(super) fn random_part(whole: Duration) -> Duration {
-    let share = RandomState::new().hash_one(()) % 1000;
+    let share = RandomState::new().hash_one(()) % 1000 + 1;
     whole * u32::try_from(share).unwrap_or_default() / 1000
 }
