@@ -12,6 +12,9 @@ use tokio::task::spawn_blocking;
 static TURNS: Semaphore = Semaphore::const_new(2);
 /// How many questions are, likewise: whoever changes something waits for none of them.
 static QUESTION_TURNS: Semaphore = Semaphore::const_new(2);
+/// How many quick questions are, about Envoys, rollouts and numbers: whoever watches the gateway
+/// waits for nobody who reads large documents.
+static GLANCE_TURNS: Semaphore = Semaphore::const_new(2);
 /// How many are worked on for the gateway itself: one for the rollout in hand and one for what
 /// servers list, each of which does one thing after the other.
 static OWN_TURNS: Semaphore = Semaphore::const_new(2);
@@ -31,6 +34,11 @@ pub(crate) async fn run_question<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> T {
     take_turn(&QUESTION_TURNS, work).await
+}
+
+/// Runs `work`, which answers a quick question and changes nothing, as [`run`] does.
+pub(crate) async fn run_glance<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    take_turn(&GLANCE_TURNS, work).await
 }
 
 /// Runs `work` of the gateway itself, as [`run`] does. It waits for nothing that was sent: however

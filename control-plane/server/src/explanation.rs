@@ -208,7 +208,8 @@ fn find_listener<'b>(
 }
 
 impl DecisionExplained {
-    /// Reads a message as the filter does, in its order.
+    /// Reads a message as the filter does; of two reasons to refuse it, the filter may name the
+    /// other, for it decides as soon as it can.
     fn decide(
         &mut self,
         built: &Built,

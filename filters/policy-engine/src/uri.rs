@@ -1,6 +1,6 @@
 //! How URIs are written, so that rules compare them as text.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Whether a URI is written in the one way in which rules compare it: the normal form of RFC 3986
 /// section 6.2.2, and of the further spellings that servers take for the same resource none. They
@@ -11,13 +11,13 @@ pub(crate) fn is_normal(uri: &str) -> bool {
     let Some(parts) = Parts::of(uri) else {
         return false;
     };
-    let decodes = |byte: &[u8]| [&b"%2F"[..], b"%5C"].contains(&byte);
     let mut controls = uri.as_bytes().windows(3);
     parts.are_normal()
         && !uri.contains('#')
         && parts.host.is_none_or(has_one_spelling)
         && !parts.path.contains("//")
-        && !parts.path.as_bytes().windows(3).any(decodes)
+        && !parts.host.is_some_and(stands_for_itself)
+        && !stands_for_itself(parts.path)
         && !controls.any(|byte| matches!(byte, [b'%', b'0' | b'1', _] | b"%7F"))
         && match parts.scheme {
             "file" => parts.host == Some("") && parts.path.starts_with('/') && !uri.contains('?'),
@@ -28,15 +28,39 @@ pub(crate) fn is_normal(uri: &str) -> bool {
         }
 }
 
+/// Whether a letter that may stand in a host or a path by itself is encoded there: decoders take it
+/// for that letter, and a backslash for a slash.
+fn stands_for_itself(text: &str) -> bool {
+    let mut pieces = text.split('%').skip(1).filter_map(|behind| behind.get(..2));
+    let decoded = pieces.by_ref().map(|digits| u8::from_str_radix(digits, 16));
+    decoded
+        .flatten()
+        .any(|byte| b"/\\:@[]!$&'()*+,;=".contains(&byte))
+}
+
 /// Whether nothing of what is between `//` and the path goes without saying: an empty user or
-/// password, an empty port, or zeros before one.
+/// password, an empty port, or zeros before one, and that an IPv6 address is written as short as
+/// RFC 5952 has it.
 fn has_one_spelling(host: &str) -> bool {
     let (user, host) = host.rsplit_once('@').unwrap_or(("user", host));
-    let port = host.rsplit_once(':').map(|(_, port)| port);
-    !user.is_empty()
-        && !user.ends_with(':')
-        && port.is_none_or(|port| !port.starts_with('0'))
-        && !host.ends_with(':')
+    let is_plain_user = !user.contains(['@', ';', '=', '[', ']'])
+        && user.matches(':').count() <= 1
+        && !user.is_empty()
+        && !user.ends_with(':');
+    let port = match host.strip_prefix('[') {
+        Some(inside) => {
+            let (address, behind) = inside.split_once(']').unwrap_or_default();
+            let canonical = address
+                .parse::<Ipv6Addr>()
+                .map(|address| address.to_string());
+            if canonical.as_deref() != Ok(address) || address.contains('.') {
+                return false;
+            }
+            behind.strip_prefix(':')
+        }
+        None => host.rsplit_once(':').map(|(_, port)| port),
+    };
+    is_plain_user && port.is_none_or(|port| !port.is_empty() && !port.starts_with('0'))
 }
 
 /// The parts of a URI (RFC 3986 section 3).
@@ -81,9 +105,7 @@ impl<'a> Parts<'a> {
         let leads_elsewhere = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
         is_scheme
             && are_characters(self.rest.as_bytes())
-            && !self
-                .host
-                .is_some_and(|host| host.contains(|c: char| c.is_ascii_uppercase()))
+            && !self.host.is_some_and(has_capitals)
             && !segments.any(leads_elsewhere)
     }
 
@@ -93,17 +115,31 @@ impl<'a> Parts<'a> {
         let Some(host) = self.host else {
             return false;
         };
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let name = match host.starts_with('[') {
+            true => host,
+            false => host.rsplit_once(':').map_or(host, |(name, _)| name),
+        };
         let last = name.rsplit('.').next().unwrap_or_default();
         let is_number = last.starts_with(|first: char| first.is_ascii_digit());
         self.path.starts_with('/')
             && !name.is_empty()
             && !host.contains(['@', '%'])
+            && !self.rest.contains('\'')
             && !host.ends_with('.')
             && !name.ends_with('.')
             && !host.ends_with(port)
             && (!is_number || name.parse::<Ipv4Addr>().is_ok())
     }
+}
+
+/// Whether a host has capital letters besides those of what is encoded.
+fn has_capitals(host: &str) -> bool {
+    let mut pieces = host.split('%');
+    let first = pieces.next().into_iter();
+    let others = pieces.filter_map(|behind| behind.get(2..));
+    first
+        .chain(others)
+        .any(|text| text.contains(|c: char| c.is_ascii_uppercase()))
 }
 
 /// Whether all bytes may stand in a URI, each by itself or behind a percent sign, as it must.
@@ -222,6 +258,9 @@ mod tests {
             "http://127.0.0.1:8080/a",
             "https://1.host:80/a",
             "postgres://me:secret@host:5432/a",
+            "notes://caf%C3%A9/x%3Fy%20z?who=%26%3D'a'",
+            "db://[::1]:80/a",
+            "http://[2001:db8::1]:8080/a",
         ] {
             assert!(is_normal(uri), "{uri}");
         }
@@ -270,6 +309,16 @@ mod tests {
             "file:a",
             "file://",
             // What the URL standard writes otherwise.
+            "mail://ceo%40corp.example/inbox",
+            "notes://bob/a%26b",
+            "notes://bob/a%3Ab",
+            "notes://bob/a%2Ab",
+            "db://[0:0::1]/a",
+            "db://[::1.2.3.4]/a",
+            "notes://a@b@c",
+            "notes://a:b:c@d",
+            "https://host/find?who=o'brien",
+            "notes://CAF%C3%A9/x",
             "notes://bob:/x",
             "notes://@bob/x",
             "notes://:@bob/x",
@@ -289,6 +338,10 @@ mod tests {
             "https://host.:1/a",
             "https://me@host/a",
             "https://h%20st/a",
+            "http://[0:0:0:0:0:0:0:1]/a",
+            "http://[::0001]/a",
+            "http://[::ffff:127.0.0.1]/a",
+            "http://[::1/a",
             "http://127.1/a",
             "http://0x7f.0.0.1/a",
             "http://127.0.0.01/a",

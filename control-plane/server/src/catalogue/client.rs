@@ -227,7 +227,8 @@ impl CatalogueClient {
 
 #[derive(Deserialize)]
 struct Message {
-    id: Option<Value>,
+    /// As it is written: a server may answer with anything.
+    id: Option<Box<RawValue>>,
     result: Option<Box<RawValue>>,
     error: Option<ErrorObject>,
 }
@@ -277,7 +278,8 @@ async fn read_reply(
 /// Whether an event of a stream is the answer to the request with this id.
 fn answers(event: &[u8], id: i64) -> bool {
     serde_json::from_slice::<Message>(event).is_ok_and(|message| {
-        message.id == Some(id.into()) && (message.result.is_some() || message.error.is_some())
+        let is_its = message.id.is_some_and(|own| own.get() == id.to_string());
+        is_its && (message.result.is_some() || message.error.is_some())
     })
 }
 

@@ -1,10 +1,14 @@
 //! A server's whole list of tools, in the newest revision of MCP that it answers.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use gateway_document::{EndpointUrl, Protocol, Requires, Server, ServerAbout};
 use http::HeaderValue;
 use serde::Deserialize;
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use store::RawTool;
 
 use super::client::{CatalogueClient, Listing};
@@ -20,6 +24,11 @@ const MOST_PAGES: usize = 1_000;
 /// The most bytes of all definitions together. The list is kept in memory and stored, and its
 /// schemas travel to every Envoy in one message, which gRPC bounds at a fraction of this.
 const MOST_LIST_BYTES: usize = 16 << 20;
+
+/// The most bytes of the text that stands for the next page.
+const MOST_CURSOR_BYTES: usize = 64 << 10;
+/// The most bytes of what a server says of itself in one place.
+const MOST_ABOUT_BYTES: usize = 64 << 10;
 
 impl CatalogueClient {
     /// Lists the tools of a server from the first of its endpoints that answers.
@@ -196,7 +205,7 @@ struct EntriesOfPage {
     /// The bytes of all of them.
     bytes: usize,
     unnamed: Unnamed,
-    next_cursor: Option<Value>,
+    next_cursor: Option<String>,
 }
 
 /// How many entries have no name that can be read, and why the first has none.
@@ -220,6 +229,12 @@ impl EntriesOfPage {
     /// Why it is no page.
     fn read(result: &RawValue) -> Result<Self, String> {
         let page: Page = serde_json::from_str(result.get()).map_err(|error| error.to_string())?;
+        let cursor = page.next_cursor.as_deref().unwrap_or_default();
+        if cursor.len() > MOST_CURSOR_BYTES {
+            return Err(format!(
+                "its cursor is longer than {MOST_CURSOR_BYTES} bytes"
+            ));
+        }
         let mut entries = Self {
             tools: Vec::new(),
             bytes: 0,
@@ -250,21 +265,44 @@ impl EntriesOfPage {
 /// does not have the form that the protocol wants is left out.
 fn about(result: &RawValue) -> ServerAbout {
     const MOST_CAPABILITIES: usize = 100;
-    let result: Value = serde_json::from_str(result.get()).unwrap_or_default();
-    let info = match &result["serverInfo"] {
-        Value::Null => &result["_meta"]["io.modelcontextprotocol/serverInfo"],
-        info => info,
-    };
-    let text = |value: &Value| value.as_str().map(shortened);
-    let capabilities = result["capabilities"].as_object();
+    let Said {
+        info,
+        meta,
+        capabilities,
+    } = serde_json::from_str(result.get()).unwrap_or_default();
+    let in_meta = || small(meta?).remove("io.modelcontextprotocol/serverInfo");
+    let info = info.map(small).or_else(|| match in_meta()? {
+        Value::Object(info) => Some(info),
+        _ => None,
+    });
+    let text = |name: &str| info.as_ref()?.get(name)?.as_str().map(shortened);
     ServerAbout {
-        name: text(&info["name"]),
-        version: text(&info["version"]),
+        name: text("name"),
+        version: text("version"),
         capabilities: capabilities.map(|all| {
+            let all = small(all);
             let names = all.keys().take(MOST_CAPABILITIES);
             names.map(|name| shortened(name)).collect()
         }),
     }
+}
+
+/// The places of a result where a server speaks of itself, unread.
+#[derive(Default, Deserialize)]
+struct Said<'r> {
+    #[serde(borrow, default, rename = "serverInfo")]
+    info: Option<&'r RawValue>,
+    #[serde(borrow, default, rename = "_meta")]
+    meta: Option<&'r RawValue>,
+    #[serde(borrow, default)]
+    capabilities: Option<&'r RawValue>,
+}
+
+/// The members of an object; none of one that is larger than such an object need be.
+fn small(object: &RawValue) -> Map<String, Value> {
+    let text = Some(object.get()).filter(|text| text.len() <= MOST_ABOUT_BYTES);
+    text.and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
 }
 
 #[derive(Deserialize)]
@@ -277,7 +315,7 @@ struct Initialized {
 #[serde(rename_all = "camelCase")]
 struct Page {
     tools: Vec<Box<RawValue>>,
-    next_cursor: Option<Value>,
+    next_cursor: Option<String>,
 }
 
 /// Only the name, and not strictly: what else is wrong with a definition is judged when it is known
@@ -288,11 +326,30 @@ struct Named {
 
 impl<'de> Deserialize<'de> for Named {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let definition = serde_json::Map::deserialize(deserializer)?;
-        match definition.get("name") {
-            Some(Value::String(name)) => Ok(Self { name: name.clone() }),
-            _ => Err(serde::de::Error::custom("`name` is not there, or not text")),
+        deserializer.deserialize_map(LastName)
+    }
+}
+
+/// Keeps the last `name` of an object, as most readers do, and builds nothing of the rest.
+struct LastName;
+
+impl<'de> Visitor<'de> for LastName {
+    type Value = Named;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a definition, which is an object")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Named, A::Error> {
+        let mut name = None;
+        while let Some(key) = members.next_key::<Cow<'_, str>>()? {
+            if key == "name" {
+                let text: &RawValue = members.next_value()?;
+                name = serde_json::from_str(text.get()).ok();
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
         }
+        let missing = || A::Error::custom("`name` is not there, or not text");
+        name.map(|name| Named { name }).ok_or_else(missing)
     }
 }
 

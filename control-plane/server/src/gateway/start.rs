@@ -175,9 +175,11 @@ impl Gateway {
         };
         let may_run_stricter = match (&good, &resumed) {
             (Some(good), Some(resumed)) => {
-                // Who was given it is known, but for those that came in its last wave.
+                // Who was given it is known, but for those that came in its last wave; and not who
+                // has another generation of the same revision, where that was handed out too.
                 let before = RevisionNumber(resumed.built.revision.0.saturating_sub(1));
-                let is_last = resumed.waves.is_last();
+                let own = rollouts.iter().filter(|one| one.revision == number);
+                let is_last = resumed.waves.is_last() || own.count() > 1;
                 let in_hand = is_last.then(|| looser(&resumed.built, good));
                 let earlier = looser_than_one(&*store, &withheld, before, good, &lists).await?;
                 earlier.max(in_hand.unwrap_or(Looser::Not))

@@ -102,7 +102,7 @@ pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     axum::Extension(counts): axum::Extension<RequestCounts>,
 ) -> Result<Shown, Problem> {
-    shown::aside(move || {
+    shown::glance(move || {
         let mut text = String::new();
         let registry = registry(&gateway, &counts);
         text::encode(&mut text, &registry).map_err(|error| Problem::internal(&error))?;

@@ -149,7 +149,7 @@ pub(super) async fn list(
     State(gateway): State<Arc<Gateway>>,
     Parameters(page): Parameters<Page>,
 ) -> Result<Shown, Problem> {
-    shown::aside(move || {
+    shown::glance(move || {
         let (names, next_cursor) = page.of(names(&gateway), ToString::to_string)?;
         let mut nodes = gateway
             .publisher()
@@ -177,7 +177,7 @@ pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     PathNames(id): PathNames<String>,
 ) -> Result<Shown, Problem> {
-    shown::aside(move || Shown::json(&node(&gateway, &id)?)).await
+    shown::glance(move || Shown::json(&node(&gateway, &id)?)).await
 }
 
 fn node(gateway: &Gateway, id: &str) -> Result<Node, Problem> {

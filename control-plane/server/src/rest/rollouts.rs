@@ -120,7 +120,7 @@ pub(super) async fn list(
     State(gateway): State<Arc<Gateway>>,
     Parameters(page): Parameters<Page>,
 ) -> Result<Shown, Problem> {
-    shown::aside(move || {
+    shown::glance(move || {
         let fleet = Fleet::of(&gateway);
         // Copied out: the answer is as long as the fleet, and writers wait for who reads.
         let rollouts: Vec<Rollout> = gateway.read().rollouts.iter().cloned().collect();
@@ -142,7 +142,7 @@ pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     PathNames(id): PathNames<String>,
 ) -> Result<Shown, Problem> {
-    shown::aside(move || {
+    shown::glance(move || {
         let rollout = gateway.read().rollouts.get(&id).cloned();
         let rollout = rollout.ok_or(SteerError::Unknown(id))?;
         Shown::json(&view(rollout, &Fleet::of(&gateway)))

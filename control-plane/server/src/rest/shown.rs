@@ -28,13 +28,24 @@ pub(super) struct Shown {
 pub(super) async fn aside(
     work: impl FnOnce() -> Result<Shown, Problem> + Send + 'static,
 ) -> Result<Shown, Problem> {
-    aside::run_question(move || {
-        let mut shown = work()?;
-        let written = &shown.written;
-        shown.tag.get_or_insert_with(|| etag::of_content(written));
-        Ok(shown)
-    })
-    .await
+    aside::run_question(|| tagged(work)).await
+}
+
+/// The same for what watches the gateway: quick, and not behind those who read large documents.
+///
+/// # Errors
+/// The [`Problem`] that `work` finds.
+pub(super) async fn glance(
+    work: impl FnOnce() -> Result<Shown, Problem> + Send + 'static,
+) -> Result<Shown, Problem> {
+    aside::run_glance(|| tagged(work)).await
+}
+
+fn tagged(work: impl FnOnce() -> Result<Shown, Problem>) -> Result<Shown, Problem> {
+    let mut shown = work()?;
+    let written = &shown.written;
+    shown.tag.get_or_insert_with(|| etag::of_content(written));
+    Ok(shown)
 }
 
 impl Shown {

@@ -106,7 +106,7 @@ pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     Parameters(page): Parameters<Page>,
 ) -> Result<Shown, Problem> {
-    shown::aside(move || Shown::json(&view(&gateway, &page)?)).await
+    shown::glance(move || Shown::json(&view(&gateway, &page)?)).await
 }
 
 fn view(gateway: &Gateway, page: &Page) -> Result<TrafficView, Problem> {

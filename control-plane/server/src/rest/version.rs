@@ -36,7 +36,7 @@ pub(super) struct Version {
 #[utoipa::path(get, path = "/api/v1/version", operation_id = "get_version_in_force",
     tag = "revisions", responses((status = 200, description = "The versions", body = Version)))]
 pub(super) async fn get(State(gateway): State<Arc<Gateway>>) -> Result<Shown, Problem> {
-    shown::aside(move || Shown::json(&version(&gateway))).await
+    shown::glance(move || Shown::json(&version(&gateway))).await
 }
 
 fn version(gateway: &Gateway) -> Version {

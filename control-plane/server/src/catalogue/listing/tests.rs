@@ -81,3 +81,42 @@ async fn it_counts_entries_without_a_name_as_tools_and_tells_of_the_first() {
     let first = entries.unnamed.first.unwrap();
     assert!(first.contains("integer `0`"), "{first}");
 }
+
+#[test]
+fn it_builds_nothing_of_what_a_list_need_not_hold() {
+    let raw = |text: String| RawValue::from_string(text).unwrap();
+    let numbers = format!("[{}0]", "0,".repeat(100_000));
+    // A cursor is a text, and no long one.
+    let page = |cursor: &str| raw(format!(r#"{{"tools": [], "nextCursor": {cursor}}}"#));
+    assert!(EntriesOfPage::read(&page(&numbers)).is_err());
+    let long = format!("\"{}\"", "c".repeat(MOST_CURSOR_BYTES + 1));
+    assert!(EntriesOfPage::read(&page(&long)).is_err());
+    let entries = EntriesOfPage::read(&page("\"next\"")).unwrap();
+    assert_eq!(entries.next_cursor.as_deref(), Some("next"));
+    assert!(
+        EntriesOfPage::read(&page("null"))
+            .unwrap()
+            .next_cursor
+            .is_none()
+    );
+    // The last name counts, whatever is beside it.
+    let definition = format!(r#"{{"name": "a", "x": {numbers}, "name": "b"}}"#);
+    let entries = raw(format!(r#"{{"tools": [{definition}]}}"#));
+    assert_eq!(EntriesOfPage::read(&entries).unwrap().tools[0].name, "b");
+    // Words of a server about itself have a size.
+    let said = |info: &str| {
+        let result =
+            format!(r#"{{"serverInfo": {info}, "capabilities": {{"tools": {{}}}}, "x": 1}}"#);
+        about(&raw(result))
+    };
+    let known = said(r#"{"name": "s", "version": "1", "icons": []}"#);
+    assert_eq!(
+        (known.name.as_deref(), known.version.as_deref()),
+        (Some("s"), Some("1"))
+    );
+    assert_eq!(known.capabilities, Some(["tools".to_owned()].into()));
+    let flood = said(&format!(r#"{{"name": "s", "x": {numbers}}}"#));
+    assert_eq!((flood.name, flood.version), (None, None));
+    let meta = r#"{"_meta": {"io.modelcontextprotocol/serverInfo": {"name": "m"}}}"#;
+    assert_eq!(about(&raw(meta.to_owned())).name.as_deref(), Some("m"));
+}

@@ -39,8 +39,7 @@ impl RolloutActor {
         };
         let envoys = self.gateway.publisher.summaries();
         if let Some(good) = accepted.as_ref()
-            && stage == Stage::Kept
-            && self.is_a_keeper_away(&envoys)
+            && self.is_a_member_away(&envoys)
         {
             // Nothing but the waves, which are over now, says that it runs something stricter.
             self.may_run_stricter = self.may_run_stricter.max(looser(&before, good));

@@ -95,7 +95,9 @@ impl RolloutActor {
         let is_too_loose = |built: &Built| looser(built, good) > tolerated;
         // An Envoy that crashes has run it, too.
         let has_crashed = cause.rejections().values().any(Vec::is_empty) && is_too_loose(rejected);
+        let is_away = || self.is_a_member_away(&self.gateway.publisher.summaries());
         has_crashed
+            || (is_too_loose(rejected) && is_away())
             || self.may_run_stricter > tolerated
             || self.unaccepted.iter().chain([rejected]).any(|handed_out| {
                 is_run(&self.gateway.publisher, handed_out, good) && is_too_loose(handed_out)

@@ -32,7 +32,7 @@ impl RolloutActor {
         };
         let newcomers = match in_a_wave {
             Some((waves, way_back)) if !waves.reaches_everyone() => {
-                self.newcomers_of_a_wave(&current, waves, way_back)
+                self.newcomers_of_a_wave((&current, stage), waves, way_back)
             }
             _ => {
                 let has_judge = with_connected && stage == Stage::Open && self.has_connected();
@@ -76,9 +76,16 @@ impl RolloutActor {
     /// The newcomers before the last wave begins: whoever has the generation in hand, or belongs
     /// to a group whose wave is over, gets that; the others get the accepted one, unless they may
     /// run a stricter one.
-    fn newcomers_of_a_wave(&self, current: &Built, waves: &Waves, way_back: &WayBack) -> Newcomers {
+    fn newcomers_of_a_wave(
+        &self,
+        (current, stage): (&Built, Stage),
+        waves: &Waves,
+        way_back: &WayBack,
+    ) -> Newcomers {
         let groups = &current.document.rollout.groups;
-        let promoted = waves.promoted_groups().filter_map(|name| groups.get(name));
+        // Nobody gets anew what was rejected.
+        let promoted = waves.promoted_groups().filter(|_| stage != Stage::Kept);
+        let promoted = promoted.filter_map(|name| groups.get(name));
         let may_run_stricter =
             self.may_run_stricter > Looser::Not || way_back.may_allow_more_than_unaccepted;
         Newcomers {

@@ -53,10 +53,13 @@ impl RolloutActor {
         }
     }
 
-    /// Whether an Envoy that keeps a generation has not come back since a start. It runs that.
-    pub(super) fn is_a_keeper_away(&self, envoys: &[NodeSummary]) -> bool {
+    /// Whether an Envoy that was given the generation in hand, or keeps it, has not come back since
+    /// a start. It runs that.
+    pub(super) fn is_a_member_away(&self, envoys: &[NodeSummary]) -> bool {
+        let Some(waves) = self.waves() else {
+            return false;
+        };
         let known: BTreeSet<&NodeId> = envoys.iter().map(|envoy| &envoy.id).collect();
-        let mut keepers = self.keepers.iter().flat_map(Waves::reached);
-        keepers.any(|id| !known.contains(id))
+        waves.reached().any(|id| !known.contains(id))
     }
 }
