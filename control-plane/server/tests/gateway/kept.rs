@@ -205,3 +205,31 @@ async fn it_takes_nobody_back_past_what_an_envoy_keeps_that_is_not_back_after_a_
     until(|| async { node(control_plane, strict).await.is_some() }).await;
     assert_ne!(desired(control_plane, strict).await, permissive);
 }
+
+#[tokio::test]
+async fn it_takes_nobody_back_who_keeps_an_earlier_generation_of_the_revision_after_a_restart() {
+    let folder = folder();
+    write_secret(folder.path(), "first");
+    let servers = two().await;
+    let base = document(folder.path(), &servers);
+    let fleet = Fleet::start(folder.path(), &base).await;
+    fleet.control_plane.until_offered("data", &["a"]).await;
+    until_accepted(&fleet.control_plane).await;
+    let permissive = version(&fleet.control_plane).await["generation"].take();
+    fleet.keep(&base, TWO_FIRST).await;
+    let [keepers, _] = fleet.haves().await;
+    let kept = fleet.rollout().await["generation"].take();
+    // A server lists another tool, and the revision is tried once more with that.
+    for server in &servers {
+        server.list(tools(&["a", "b"]));
+    }
+    until(|| async { fleet.rollout().await["generation"] != kept }).await;
+    assert_eq!(fleet.rollout().await["revision"], 2);
+    let fleet = fleet.start_again(folder.path()).await;
+    for id in all() {
+        until(|| async { node(&fleet.control_plane, &id).await.is_some() }).await;
+    }
+    for id in &keepers {
+        assert_ne!(desired(&fleet.control_plane, id).await, permissive, "{id}");
+    }
+}
