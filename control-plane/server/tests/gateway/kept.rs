@@ -14,7 +14,7 @@ use crate::fake_server::{FakeServer, Speaks, tools};
 use crate::harness::{folder, until};
 use crate::rollouts::{DENY, FILTER, PATIENT, desired, until_accepted, version};
 use crate::waiting_changes::SHADOW;
-use crate::waves::{Fleet, all};
+use crate::waves::{Fleet, SOAK, all};
 
 /// Two Envoys first, watched for ten minutes.
 const TWO_FIRST: &str = "rollout: {waves: [2, 100%], soak: 10m, ack_deadline: 5s}\n";
@@ -232,4 +232,27 @@ async fn it_takes_nobody_back_who_keeps_an_earlier_generation_of_the_revision_af
     for id in &keepers {
         assert_ne!(desired(&fleet.control_plane, id).await, permissive, "{id}");
     }
+}
+
+#[tokio::test]
+async fn it_gives_what_is_kept_to_no_newcomer_of_a_group_whose_wave_is_over() {
+    let folder = folder();
+    let waves = "rollout: {waves: [canary, 2, 100%], soak: 10m, ack_deadline: 5s, \
+                 groups: {canary: {cluster: canary}}}\n";
+    let fleet = Fleet::start(folder.path(), waves).await;
+    let xds = fleet.control_plane.xds;
+    let _canary = FakeEnvoy::connect_of(xds, "canary", "canary").await;
+    until(|| async { node(&fleet.control_plane, "canary").await.is_some() }).await;
+    for envoy in fleet.envoys.values() {
+        envoy.reject(FILTER);
+    }
+    fleet.put(&format!("{waves}{DENY}")).await;
+    fleet.until("soaking", 1).await;
+    let strict = fleet.rollout().await["generation"].take();
+    fleet.clock.advance(SOAK);
+    until(|| async { fleet.rollout().await["state"] == "kept" }).await;
+    let _new = FakeEnvoy::connect_of(xds, "new", "canary").await;
+    until(|| async { node(&fleet.control_plane, "new").await.is_some() }).await;
+    assert_ne!(desired(&fleet.control_plane, "new").await, strict);
+    assert_eq!(desired(&fleet.control_plane, "canary").await, strict);
 }
