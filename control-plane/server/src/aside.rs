@@ -140,4 +140,12 @@ mod tests {
         })
         .await;
     }
+
+    #[tokio::test]
+    async fn it_answers_quick_questions_while_large_ones_take_every_turn() {
+        while_all_turns_are_taken(&QUESTION_TURNS, run_question, async {
+            assert_eq!(run_glance(|| 7).await, 7);
+        })
+        .await;
+    }
 }

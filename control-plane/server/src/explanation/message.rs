@@ -36,12 +36,7 @@ impl<'b> ReadMessage<'b> {
     /// # Errors
     /// The filter's, in its words.
     pub(super) fn of(body: &'b [u8], limits: BodyLimits) -> Result<Self, Unusable> {
-        let bounds = message_bounds(limits);
-        if body.len() > bounds.max_bytes {
-            let limit = bounds.max_bytes;
-            return Err(ReadError::TooLarge { limit }.into());
-        }
-        let mut reader = Reader::new(bounds);
+        let mut reader = Reader::new(message_bounds(limits));
         match reader.push(body, EndOfBody::Reached)? {
             ReadProgress::Complete(kind) => Ok(Self { reader, body, kind }),
             // It stops before the end of the body for nothing but an error.

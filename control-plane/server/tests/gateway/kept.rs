@@ -14,7 +14,7 @@ use crate::fake_server::{FakeServer, Speaks, tools};
 use crate::harness::{folder, until};
 use crate::rollouts::{DENY, FILTER, PATIENT, desired, until_accepted, version};
 use crate::waiting_changes::SHADOW;
-use crate::waves::{Fleet, SOAK, all};
+use crate::waves::{CANARY_FIRST, Fleet, SOAK, all};
 
 /// Two Envoys first, watched for ten minutes.
 const TWO_FIRST: &str = "rollout: {waves: [2, 100%], soak: 10m, ack_deadline: 5s}\n";
@@ -37,11 +37,19 @@ fn write_secret(folder: &Path, value: &str) {
     fs::rename(beside, folder.join("token")).unwrap();
 }
 
-async fn two() -> [FakeServer; 2] {
-    [
+/// A fleet that has accepted a document whose server has two endpoints and is shown a secret; with
+/// the endpoints and the document.
+async fn fleet_of_two_endpoints(folder: &Path) -> ([FakeServer; 2], String, Fleet) {
+    write_secret(folder, "first");
+    let servers = [
         FakeServer::start(Speaks::Stateless, tools(&["a"])).await,
         FakeServer::start(Speaks::Sessions, tools(&["a"])).await,
-    ]
+    ];
+    let base = document(folder, &servers);
+    let fleet = Fleet::start(folder, &base).await;
+    fleet.control_plane.until_offered("data", &["a"]).await;
+    until_accepted(&fleet.control_plane).await;
+    (servers, base, fleet)
 }
 
 impl Fleet {
@@ -120,12 +128,7 @@ async fn it_gives_each_envoy_what_it_had_when_it_starts_again_while_a_change_is_
     for rollout in [TWO_FIRST, PATIENT] {
         let is_in_waves = rollout == TWO_FIRST;
         let folder = folder();
-        write_secret(folder.path(), "first");
-        let servers = two().await;
-        let base = document(folder.path(), &servers);
-        let fleet = Fleet::start(folder.path(), &base).await;
-        fleet.control_plane.until_offered("data", &["a"]).await;
-        until_accepted(&fleet.control_plane).await;
+        let (servers, base, fleet) = fleet_of_two_endpoints(folder.path()).await;
         let bad = fleet.keep(&base, rollout).await;
         let before = (version(&fleet.control_plane).await, fleet.haves().await);
         assert_eq!(before.1[0].len(), if is_in_waves { 2 } else { 3 });
@@ -209,12 +212,7 @@ async fn it_takes_nobody_back_past_what_an_envoy_keeps_that_is_not_back_after_a_
 #[tokio::test]
 async fn it_takes_nobody_back_who_keeps_an_earlier_generation_of_the_revision_after_a_restart() {
     let folder = folder();
-    write_secret(folder.path(), "first");
-    let servers = two().await;
-    let base = document(folder.path(), &servers);
-    let fleet = Fleet::start(folder.path(), &base).await;
-    fleet.control_plane.until_offered("data", &["a"]).await;
-    until_accepted(&fleet.control_plane).await;
+    let (servers, base, fleet) = fleet_of_two_endpoints(folder.path()).await;
     let permissive = version(&fleet.control_plane).await["generation"].take();
     fleet.keep(&base, TWO_FIRST).await;
     let [keepers, _] = fleet.haves().await;
@@ -237,12 +235,9 @@ async fn it_takes_nobody_back_who_keeps_an_earlier_generation_of_the_revision_af
 #[tokio::test]
 async fn it_gives_what_is_kept_to_no_newcomer_of_a_group_whose_wave_is_over() {
     let folder = folder();
-    let waves = "rollout: {waves: [canary, 2, 100%], soak: 10m, ack_deadline: 5s, \
-                 groups: {canary: {cluster: canary}}}\n";
-    let fleet = Fleet::start(folder.path(), waves).await;
+    let waves = CANARY_FIRST;
+    let (fleet, _canary) = Fleet::with_canary(folder.path()).await;
     let xds = fleet.control_plane.xds;
-    let _canary = FakeEnvoy::connect_of(xds, "canary", "canary").await;
-    until(|| async { node(&fleet.control_plane, "canary").await.is_some() }).await;
     for envoy in fleet.envoys.values() {
         envoy.reject(FILTER);
     }

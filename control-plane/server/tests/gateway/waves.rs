@@ -20,6 +20,9 @@ pub const WAVES: &str = "rollout: {waves: [1, 100%], soak: 10m, ack_deadline: 5s
 /// The Envoys of a cluster first.
 const BY_GROUP: &str = "rollout: {waves: [canary, 100%], soak: 10m, ack_deadline: 5s, \
                         groups: {canary: {cluster: canary}}}\n";
+/// The group of one Envoy first, then two others.
+pub const CANARY_FIRST: &str = "rollout: {waves: [canary, 2, 100%], soak: 10m, ack_deadline: 5s, \
+                                groups: {canary: {cluster: canary}}}\n";
 pub const SOAK: Duration = Duration::from_secs(600);
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
@@ -45,6 +48,14 @@ impl Fleet {
             control_plane,
             envoys,
         }
+    }
+
+    /// The same with an Envoy more, of the group that has a wave of its own.
+    pub async fn with_canary(folder: &Path) -> (Self, FakeEnvoy) {
+        let fleet = Self::start(folder, CANARY_FIRST).await;
+        let canary = FakeEnvoy::connect_of(fleet.control_plane.xds, "canary", "canary").await;
+        until(|| async { node(&fleet.control_plane, "canary").await.is_some() }).await;
+        (fleet, canary)
     }
 
     /// The same store again, as after a crash of the process, with the Envoys that come back.
@@ -328,12 +339,9 @@ async fn it_takes_back_what_the_first_envoy_crashes_with_while_it_is_watched() {
 #[tokio::test]
 async fn it_gives_newcomers_what_their_group_and_wave_have_promoted() {
     let folder = folder();
-    let waves = "rollout: {waves: [canary, 2, 100%], soak: 10m, ack_deadline: 5s, \
-                 groups: {canary: {cluster: canary}}}\n";
-    let fleet = Fleet::start(folder.path(), waves).await;
+    let waves = CANARY_FIRST;
+    let (fleet, _canary) = Fleet::with_canary(folder.path()).await;
     let xds = fleet.control_plane.xds;
-    let _canary = FakeEnvoy::connect_of(xds, "canary", "canary").await;
-    until(|| async { node(&fleet.control_plane, "canary").await.is_some() }).await;
     let old = version(&fleet.control_plane).await["generation"].take();
     fleet.put(&format!("{waves}{SHADOW}")).await;
     let new = fleet.rollout().await["generation"].take();
