@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Whether a URI is written in the one way in which rules compare it: the normal form of RFC 3986
 /// section 6.2.2, and of the further spellings that servers take for the same resource none. They
-/// take a percent sign before a slash for the slash, two slashes for one, a path behind
+/// take an encoded letter for the letter (`%2F`, `%40`), two slashes for one, a path behind
 /// `file://localhost` or `file:` for one behind `file://`, `https:host` for `https://host/`, and
 /// what is behind `#` for nothing (the URL standard's reader, RFC 8089, decoders of paths).
 pub(crate) fn is_normal(uri: &str) -> bool {
@@ -16,8 +16,8 @@ pub(crate) fn is_normal(uri: &str) -> bool {
         && !uri.contains('#')
         && parts.host.is_none_or(has_one_spelling)
         && !parts.path.contains("//")
-        && !parts.host.is_some_and(stands_for_itself)
-        && !stands_for_itself(parts.path)
+        && !parts.host.is_some_and(encodes_needlessly)
+        && !encodes_needlessly(parts.path)
         && !controls.any(|byte| matches!(byte, [b'%', b'0' | b'1', _] | b"%7F"))
         && match parts.scheme {
             "file" => parts.host == Some("") && parts.path.starts_with('/') && !uri.contains('?'),
@@ -30,12 +30,10 @@ pub(crate) fn is_normal(uri: &str) -> bool {
 
 /// Whether a letter that may stand in a host or a path by itself is encoded there: decoders take it
 /// for that letter, and a backslash for a slash.
-fn stands_for_itself(text: &str) -> bool {
-    let mut pieces = text.split('%').skip(1).filter_map(|behind| behind.get(..2));
-    let decoded = pieces.by_ref().map(|digits| u8::from_str_radix(digits, 16));
-    decoded
-        .flatten()
-        .any(|byte| b"/\\:@[]!$&'()*+,;=".contains(&byte))
+fn encodes_needlessly(text: &str) -> bool {
+    let digits = text.split('%').skip(1).filter_map(|behind| behind.get(..2));
+    let mut bytes = digits.filter_map(|digits| u8::from_str_radix(digits, 16).ok());
+    bytes.any(|byte| b"/\\:@[]!$&'()*+,;=".contains(&byte))
 }
 
 /// Whether nothing of what is between `//` and the path goes without saying: an empty user or
@@ -125,7 +123,6 @@ impl<'a> Parts<'a> {
             && !name.is_empty()
             && !host.contains(['@', '%'])
             && !self.rest.contains('\'')
-            && !host.ends_with('.')
             && !name.ends_with('.')
             && !host.ends_with(port)
             && (!is_number || name.parse::<Ipv4Addr>().is_ok())
