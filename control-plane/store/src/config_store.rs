@@ -44,6 +44,10 @@ pub trait ConfigStore: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<RevisionSummary>, StoreError>;
 
+    /// Stores the list of a catalogue, and nothing else of it: `put_catalogue` has less to write
+    /// then. Where that does not follow, the list goes as any other that nothing names.
+    async fn put_tools(&self, catalogue: &Catalogue) -> Result<(), StoreError>;
+
     /// Replaces what is known of a server's tools.
     async fn put_catalogue(&self, catalogue: &Catalogue) -> Result<(), StoreError>;
 

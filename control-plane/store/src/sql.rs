@@ -14,6 +14,7 @@ mod revision;
 mod rollout;
 mod rollout_generation;
 mod tables;
+mod unused_lists;
 mod version_key;
 
 use std::collections::BTreeMap;
@@ -111,6 +112,10 @@ impl ConfigStore for SqlStore {
         limit: u32,
     ) -> Result<Vec<RevisionSummary>, StoreError> {
         revision::list(self, before, limit).await
+    }
+
+    async fn put_tools(&self, catalogue: &Catalogue) -> Result<(), StoreError> {
+        catalogue::put_tools(self, catalogue).await
     }
 
     async fn put_catalogue(&self, catalogue: &Catalogue) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! `portcullis store prune`: the oldest revisions and audit records, taken back.
 
 use clap::Args;
-use store::Retention;
+use store::{Pruned, Retention};
 
 use super::Settings;
 use super::on_record::OnRecord;
@@ -45,11 +45,51 @@ pub(super) async fn run(prune: Prune) -> anyhow::Result<()> {
         // It is on the machine of the control plane, which need not be this one.
         let _ = std::fs::remove_file(file);
     }
-    output::tell(format_args!(
-        "{} revisions, {} audit records and {} modules are gone",
-        pruned.revisions,
-        pruned.audit_records,
-        pruned.module_files.len()
-    ));
+    output::tell(format_args!("{}", told(&pruned)));
     Ok(())
+}
+
+/// The sentence that says how much is gone.
+fn told(pruned: &Pruned) -> String {
+    let modules = u64::try_from(pruned.module_files.len()).unwrap_or(u64::MAX);
+    let count = |number, one: &str| match number {
+        1 => format!("1 {one}"),
+        number => format!("{number} {one}s"),
+    };
+    format!(
+        "{}, {} and {} are gone",
+        count(pruned.revisions, "revision"),
+        count(pruned.audit_records, "audit record"),
+        count(modules, "module"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn it_counts_in_words_that_agree() {
+        let told_of = |revisions, audit_records, modules: usize| {
+            told(&Pruned {
+                revisions,
+                audit_records,
+                module_files: vec![PathBuf::new(); modules],
+            })
+        };
+        for (counts, words) in [
+            (
+                (1, 0, 2),
+                "1 revision, 0 audit records and 2 modules are gone",
+            ),
+            (
+                (0, 1, 1),
+                "0 revisions, 1 audit record and 1 module are gone",
+            ),
+        ] {
+            assert_eq!(told_of(counts.0, counts.1, counts.2), words);
+        }
+    }
 }

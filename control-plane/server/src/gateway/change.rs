@@ -147,6 +147,7 @@ impl Gateway {
             } else {
                 return Err(ChangeError::Busy(ALWAYS_OVERTAKEN.to_owned()));
             };
+            self.keep_tools(&first).await?;
             let Some(turn) = self.turn_after(turn, &seen).await else {
                 races += 1;
                 lost = Some(built);

@@ -48,6 +48,14 @@ pub(super) struct FirstLists {
     pub(super) unlisted: Vec<UnlistedServer>,
 }
 
+impl FirstLists {
+    /// The lists of the servers that were asked.
+    fn listed(&self) -> impl Iterator<Item = &KnownList> {
+        let asked = self.asked.iter();
+        asked.filter_map(|name| self.lists.get(name).map(|list| &**list))
+    }
+}
+
 impl AskedServers {
     /// Asks the servers whose lists are needed under the new document, and judges what they list,
     /// as far as that is not done. Nobody is to wait for it.
@@ -175,13 +183,25 @@ impl AskedServers {
 }
 
 impl Gateway {
+    /// Stores what is long of the lists of the servers that were asked, before the turn is taken
+    /// in which [`Self::keep_lists`] stores the rest.
+    ///
+    /// # Errors
+    /// When one of them is not stored.
+    pub(super) async fn keep_tools(&self, first: &FirstLists) -> Result<(), StoreError> {
+        for list in first.listed() {
+            self.store.put_tools(&list.stored).await?;
+        }
+        Ok(())
+    }
+
     /// Stores the lists of the servers that were asked.
     ///
     /// # Errors
     /// When one of them is not stored: no generation that is made of it could be remembered as
     /// accepted.
     pub(super) async fn keep_lists(&self, first: &FirstLists) -> Result<(), StoreError> {
-        for list in first.asked.iter().filter_map(|name| first.lists.get(name)) {
+        for list in first.listed() {
             self.store.put_catalogue(&list.stored).await?;
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use gateway_document::{Server, ServerName};
-use store::{Catalogue, Input};
+use store::{Catalogue, Input, StoreError};
 use time::OffsetDateTime;
 
 use super::Gateway;
@@ -63,6 +63,12 @@ impl Gateway {
                 let (seen, new) = (seen.clone(), new.clone());
                 aside::run_own(move || made_with(&seen, &new)).await
             };
+            // What is long is written before the turn is taken: nobody is to wait for that.
+            for (server, list) in &new {
+                if !is_kept(server, &self.store.put_tools(&list.stored).await) {
+                    return;
+                }
+            }
             let Some(turn) = self.turn_after(turn, &seen).await else {
                 races += 1;
                 continue;
@@ -74,10 +80,7 @@ impl Gateway {
                     hash = %list.stored.hash,
                     "the server's list is new"
                 );
-                if let Err(error) = self.store.put_catalogue(&list.stored).await {
-                    // A generation that was made of it could not be remembered as accepted.
-                    tracing::error!(%server, %error, "the server's list is not stored, and not \
-                         rolled out; the next time it is listed it is tried again");
+                if !is_kept(server, &self.store.put_catalogue(&list.stored).await) {
                     return;
                 }
             }
@@ -166,6 +169,16 @@ impl Gateway {
             .attempts
             .insert(name.clone(), ListState::Down { since, reason });
     }
+}
+
+/// Whether a list is stored. A generation that was made of one that is not could not be remembered
+/// as accepted.
+fn is_kept(server: &ServerName, stored: &Result<(), StoreError>) -> bool {
+    if let Err(error) = stored {
+        tracing::error!(%server, %error, "the server's list is not stored, and not rolled out; \
+             the next time it is listed it is tried again");
+    }
+    stored.is_ok()
 }
 
 /// All that the list of a server is judged by, if it is one of the document's.

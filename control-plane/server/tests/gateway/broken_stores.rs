@@ -15,9 +15,11 @@ use crate::waiting_changes::SHADOW;
 use crate::wasm;
 use crate::waves::{Fleet, WAVES};
 
+const FILE: &str = "control-plane.db";
+
 /// Writes into the store behind the control plane's back.
 pub async fn execute(folder: &Path, sql: &str) {
-    let file = folder.join("control-plane.db");
+    let file = folder.join(FILE);
     let options = sqlx::sqlite::SqliteConnectOptions::new()
         .filename(file)
         .foreign_keys(false);
@@ -26,6 +28,17 @@ pub async fn execute(folder: &Path, sql: &str) {
         .execute(&mut store)
         .await
         .unwrap();
+}
+
+/// The number of rows of a table.
+async fn count(folder: &Path, table: &str) -> i64 {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join(FILE));
+    let mut store = SqliteConnection::connect_with(&options).await.unwrap();
+    let count = AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+    sqlx::query_scalar(count)
+        .fetch_one(&mut store)
+        .await
+        .unwrap()
 }
 
 /// Has the store refuse new rows of a table.
@@ -78,21 +91,17 @@ async fn it_takes_no_change_whose_lists_the_store_does_not_take() {
     let control_plane = ControlPlane::start(folder.path(), "").await;
     let server = FakeServer::start(Speaks::Stateless, tools(&["a"])).await;
     let document = document_with(&[("data", &server)]);
-    refuse(folder.path(), "tool_list").await;
-    let refused = control_plane.put_yaml("/api/v1/config", &document).await;
-    assert_eq!(
-        refused.status,
-        StatusCode::SERVICE_UNAVAILABLE,
-        "{}",
-        refused.text
-    );
-    assert_eq!(
-        refused.json["type"], "urn:portcullis:store",
-        "{}",
-        refused.text
-    );
-    assert_eq!(version(&control_plane).await["newest_revision"], 1);
-    mend(folder.path()).await;
+    // What is long of a list is stored before anybody has to wait for it.
+    for (table, tools) in [("tool_list", 0), ("catalogue", 1)] {
+        refuse(folder.path(), table).await;
+        let refused = control_plane.put_yaml("/api/v1/config", &document).await;
+        let said = &refused.text;
+        assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE, "{said}");
+        assert_eq!(refused.json["type"], "urn:portcullis:store", "{said}");
+        assert_eq!(version(&control_plane).await["newest_revision"], 1);
+        assert_eq!(count(folder.path(), "tool").await, tools, "{table}");
+        mend(folder.path()).await;
+    }
     let taken = control_plane.put_yaml("/api/v1/config", &document).await;
     assert_eq!(taken.status, StatusCode::OK, "{}", taken.text);
     control_plane.until_offered("data", &["a"]).await;

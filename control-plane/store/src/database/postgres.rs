@@ -18,7 +18,7 @@ const SCHEMA: &str = "portcullis_control_plane";
 const RECORD: &str = "migrations";
 
 /// The steps from an empty schema to today's layout.
-const MIGRATIONS: [Step; 12] = [
+const MIGRATIONS: [Step; 13] = [
     Step {
         number: 1,
         title: "initial",
@@ -78,6 +78,11 @@ const MIGRATIONS: [Step; 12] = [
         number: 12,
         title: "rejections run on",
         sql: include_str!("../../postgres-migrations/0012_rejections_run_on.sql"),
+    },
+    Step {
+        number: 14,
+        title: "sizes of lists",
+        sql: include_str!("../../postgres-migrations/0014_sizes_of_lists.sql"),
     },
 ];
 

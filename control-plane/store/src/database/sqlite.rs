@@ -18,7 +18,7 @@ use super::layout;
 use crate::OpenError;
 
 /// The steps from an empty file to today's layout.
-const MIGRATIONS: [Step; 16] = [
+const MIGRATIONS: [Step; 17] = [
     Step {
         number: 1,
         title: "initial",
@@ -98,6 +98,11 @@ const MIGRATIONS: [Step; 16] = [
         number: 16,
         title: "rejections run on",
         sql: include_str!("../../migrations/0016_rejections_run_on.sql"),
+    },
+    Step {
+        number: 18,
+        title: "sizes of lists",
+        sql: include_str!("../../migrations/0018_sizes_of_lists.sql"),
     },
 ];
 

@@ -13,9 +13,9 @@ use thiserror::Error;
 
 use super::retention::DeletableRevisions;
 use super::tables::TABLES;
-use super::{SqlStore, audit};
+use super::{SqlStore, audit, natural};
 use crate::database::Session;
-use crate::{AuditEntry, OpenError, StoreError};
+use crate::{AuditEntry, OpenError, RevisionNumber, StoreError};
 
 /// A backup was not made, or not restored; nothing has changed then.
 #[derive(Debug, Error)]
@@ -89,8 +89,8 @@ impl SqlStore {
 
     /// Puts what the backup `path` holds into this store, all or nothing; where `replace` is set,
     /// in the place of what is there. A control plane that runs on the store starts anew from what
-    /// was restored. The audit trail says so, as the deed of `by`, with the newest revision of the
-    /// backup and the newest that gave way. Tells how many rows were copied.
+    /// was restored. The audit trail says so, as the deed of `by` about the newest revision of the
+    /// backup, with the newest that gave way. Tells how many rows were copied.
     ///
     /// # Errors
     /// When the backup cannot be read, or the store cannot be written or is not empty.
@@ -137,7 +137,11 @@ impl SqlStore {
         to.continue_numbering().await?;
         let gone = gone.map(|number| format!(" in the place of those up to {number}"));
         let about = format!("versions up to {restored}{}", gone.unwrap_or_default());
-        audit::insert_deed(&mut to, by, &about).await?;
+        let by = AuditEntry {
+            revision: Some(RevisionNumber(natural("revision number", restored)?)),
+            ..by.clone()
+        };
+        audit::insert_deed(&mut to, &by, &about).await?;
         // Whoever leads is not to go on with what it remembers.
         let token = leader.number("token")? + 1;
         to.execute("UPDATE leader SET token = $1, ends_at = 0", &[token.into()])

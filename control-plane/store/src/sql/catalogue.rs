@@ -2,21 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::AssertSqlSafe;
 use time::OffsetDateTime;
 
+use super::unused_lists::drop_unused_lists;
 use super::{SqlStore, audit, micros, now, stored, time};
 use crate::database::Session;
 use crate::{AuditEntry, Catalogue, DefinitionReview, ListHash, RawTool, ReviewState, StoreError};
 
 const READ: &str = "read the catalogue";
 const WRITE: &str = "write the catalogue";
-
-/// How long a list is kept that nothing names any more, if it is one of the newest of those.
-const UNUSED_KEPT_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
-/// How many of those are kept, besides two for each server: a server may list something else each
-/// time.
-const UNUSED_KEPT: u64 = 32;
 
 pub(super) async fn put(store: &SqlStore, catalogue: &Catalogue) -> Result<(), StoreError> {
     let mut session = store.write(WRITE).await?;
@@ -35,31 +29,52 @@ pub(super) async fn put_reviewed(
     session.commit().await
 }
 
-async fn write(session: &mut Session, catalogue: &Catalogue) -> Result<(), StoreError> {
+pub(super) async fn put_tools(store: &SqlStore, catalogue: &Catalogue) -> Result<(), StoreError> {
+    let mut session = store.write(WRITE).await?;
+    write_tools(&mut session, catalogue).await?;
+    drop_unused_lists(&mut session).await?;
+    session.commit().await
+}
+
+/// Writes the list of a catalogue, as the newest of its server, where it is not there.
+async fn write_tools(session: &mut Session, catalogue: &Catalogue) -> Result<(), StoreError> {
     let hash = catalogue.hash.as_str();
     let is_known = is_known(session, hash).await?;
+    let sizes = catalogue.tools.iter().map(|tool| tool.json.len() as u64);
     session
         .execute(
-            "INSERT INTO tool_list (hash, stored_at) VALUES ($1, $2) \
-             ON CONFLICT (hash) DO UPDATE SET stored_at = excluded.stored_at",
-            &[hash.into(), now().1.into()],
+            "INSERT INTO tool_list (hash, stored_at, server, bytes) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (hash) DO UPDATE SET stored_at = excluded.stored_at, \
+             server = excluded.server, bytes = excluded.bytes",
+            &[
+                hash.into(),
+                now().1.into(),
+                (&catalogue.server).into(),
+                stored(sizes.sum()).into(),
+            ],
         )
         .await?;
-    if !is_known {
-        for (position, tool) in (0..).zip(&catalogue.tools) {
-            session
-                .execute(
-                    "INSERT INTO tool (list_hash, position, name, json) VALUES ($1, $2, $3, $4)",
-                    &[
-                        hash.into(),
-                        stored(position).into(),
-                        (&tool.name).into(),
-                        (&tool.json).into(),
-                    ],
-                )
-                .await?;
-        }
+    if is_known {
+        return Ok(());
     }
+    for (position, tool) in (0..).zip(&catalogue.tools) {
+        session
+            .execute(
+                "INSERT INTO tool (list_hash, position, name, json) VALUES ($1, $2, $3, $4)",
+                &[
+                    hash.into(),
+                    stored(position).into(),
+                    (&tool.name).into(),
+                    (&tool.json).into(),
+                ],
+            )
+            .await?;
+    }
+    Ok(())
+}
+
+async fn write(session: &mut Session, catalogue: &Catalogue) -> Result<(), StoreError> {
+    write_tools(session, catalogue).await?;
     session
         .execute(
             "INSERT INTO catalogue (server, list_hash, protocol, seen_at, endpoint, about) \
@@ -69,7 +84,7 @@ async fn write(session: &mut Session, catalogue: &Catalogue) -> Result<(), Store
              about = excluded.about",
             &[
                 (&catalogue.server).into(),
-                hash.into(),
+                catalogue.hash.as_str().into(),
                 (&catalogue.protocol).into(),
                 micros(catalogue.seen_at).into(),
                 (&catalogue.endpoint).into(),
@@ -164,32 +179,6 @@ pub(super) async fn list(
     let tools = tools(&mut session, hash.as_str()).await?;
     session.commit().await?;
     Ok(is_known.then_some(tools))
-}
-
-/// Deletes the lists that neither a catalogue nor a stored generation names, once no generation can
-/// be about to be stored that began with them: a day later, or when so many others have been stored
-/// since.
-pub(super) async fn drop_unused_lists(session: &mut Session) -> Result<(), StoreError> {
-    const UNNAMED: &str = "hash NOT IN (SELECT list_hash FROM catalogue \
-                           UNION SELECT list_hash FROM accepted_list \
-                           UNION SELECT list_hash FROM rollout_list)";
-    let servers = "SELECT COUNT(*) AS servers FROM catalogue";
-    let servers = session.row(servers, &[]).await?;
-    let servers = servers.map_or(Ok(0), |row| row.number("servers"))?;
-    let statement = format!(
-        "DELETE FROM tool_list WHERE {UNNAMED} AND (stored_at < $1 OR hash NOT IN (SELECT hash \
-         FROM tool_list WHERE {UNNAMED} ORDER BY stored_at DESC, hash LIMIT $2))"
-    );
-    session
-        .execute(
-            AssertSqlSafe(statement),
-            &[
-                (now().1 - UNUSED_KEPT_MICROS).into(),
-                (stored(UNUSED_KEPT) + 2 * servers).into(),
-            ],
-        )
-        .await
-        .map(drop)
 }
 
 async fn is_known(session: &mut Session, hash: &str) -> Result<bool, StoreError> {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::catalogue;
+use super::unused_lists::drop_unused_lists;
 use crate::database::{Row, Session, Value};
 use crate::{GenerationList, ListHash, StoreError, StoredGeneration, StoredResource};
 
@@ -126,5 +126,5 @@ pub(super) async fn tidy(session: &mut Session) -> Result<(), StoreError> {
             &[],
         )
         .await?;
-    catalogue::drop_unused_lists(session).await
+    drop_unused_lists(session).await
 }

@@ -60,7 +60,15 @@ pub(super) const TABLES: [Table; 25] = [
     },
     Table {
         name: "tool_list",
-        columns: &[text("hash"), number("stored_at")],
+        columns: &[
+            text("hash"),
+            number("stored_at"),
+            text("server"),
+            Column {
+                name: "bytes",
+                kind: Kind::OptionalNumber,
+            },
+        ],
     },
     Table {
         name: "tool",

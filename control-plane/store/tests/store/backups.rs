@@ -206,6 +206,7 @@ async fn it_restores_into_an_empty_store_or_in_the_place_of_what_is_there(place:
         newest[0].entry,
         AuditEntry {
             what: "portcullis store restore versions up to 3 in the place of those up to 1".into(),
+            revision: Some(RevisionNumber(3)),
             ..restoring()
         }
     );

@@ -9,7 +9,7 @@ use store::{
 use time::OffsetDateTime;
 
 use crate::places::Place;
-use crate::samples::{by, catalogue, deed};
+use crate::samples::{accepted, by, catalogue, deed};
 
 on_each_database!(
     it_keeps_tools_byte_for_byte_and_in_order,
@@ -18,6 +18,7 @@ on_each_database!(
     it_tells_an_empty_list_from_an_unknown_one,
     it_forgets_a_list_that_nothing_has_named_for_a_day,
     it_keeps_few_lists_of_a_server_that_lists_something_else_each_time,
+    it_bounds_the_bytes_of_lists_that_nothing_names,
     it_keeps_what_was_decided_about_definitions_with_the_record_of_it,
 );
 
@@ -121,30 +122,91 @@ async fn it_forgets_a_list_that_nothing_has_named_for_a_day(place: Place) {
     assert_eq!(place.numbers("SELECT count(*) FROM tool").await, [1]);
 }
 
+/// The list of a server of one tool whose definition has that many bytes, and is like no other one.
+fn large(server: &str, number: usize, bytes: usize) -> Catalogue {
+    let start = format!("{{\"d\":\"{server} {number} ");
+    let rest = "x".repeat(bytes - start.len() - 2);
+    catalogue(server, &[("a", &format!("{start}{rest}\"}}"))])
+}
+
 async fn it_keeps_few_lists_of_a_server_that_lists_something_else_each_time(place: Place) {
     let store = place.open().await;
-    let other = catalogue("other", &[("a", "{}")]);
-    store.put_catalogue(&other).await.expect("put");
-    let lists: Vec<Catalogue> = (0..60)
-        .map(|number| {
-            catalogue(
-                "data",
-                &[("a", &format!("{{\"description\":\"{number}\"}}"))],
-            )
-        })
-        .collect();
+    let other: Vec<Catalogue> = (0..2).map(|number| large("other", number, 100)).collect();
+    for list in &other {
+        store.put_catalogue(list).await.expect("put");
+    }
+    let lists: Vec<Catalogue> = (0..60).map(|number| large("data", number, 100)).collect();
     for list in &lists {
         store.put_catalogue(list).await.expect("put");
     }
-    // The two that are named, 32, and two for each server.
-    let kept = [2 + 32 + 4];
+    // Two of the other server, the one that is named, and 32.
+    let kept = [2 + 1 + 32];
     assert_eq!(place.numbers("SELECT count(*) FROM tool_list").await, kept);
     assert_eq!(place.numbers("SELECT count(*) FROM tool").await, kept);
-    // The newest are kept, with those that are named.
-    for hash in [&other.hash, &lists[59].hash, &lists[58].hash] {
+    // A server takes no room from another one; the newest are kept.
+    let hashes = other.iter().chain(&lists[27..]).map(|list| &list.hash);
+    for hash in hashes {
         assert!(store.tool_list(hash).await.expect("read").is_some());
     }
-    assert_eq!(store.tool_list(&lists[0].hash).await.expect("read"), None);
+    assert_eq!(store.tool_list(&lists[26].hash).await.expect("read"), None);
+}
+
+async fn it_bounds_the_bytes_of_lists_that_nothing_names(place: Place) {
+    let store = place.open().await;
+    store.append(None, by("ada", "1")).await.expect("appended");
+    let known = async |lists: &[Catalogue]| {
+        let mut known = Vec::new();
+        for list in lists {
+            known.push(store.tool_list(&list.hash).await.expect("read").is_some());
+        }
+        known
+    };
+    // As if each list were of the largest size.
+    let enlarge = async || {
+        let sized = "UPDATE tool_list SET bytes = 16777216";
+        place.execute(sized).await.expect("sized");
+        store.remove_catalogue("nobody").await.expect("looked at");
+    };
+    let of_a: Vec<Catalogue> = (0..8).map(|number| large("a", number, 100)).collect();
+    store.put_catalogue(&of_a[0]).await.expect("put");
+    let generation = StoredGeneration {
+        lists: BTreeMap::from([("a".to_owned(), of_a[0].to_generation_list())]),
+        ..accepted("g", 1)
+    };
+    store.add_accepted(&generation).await.expect("added");
+    for list in &of_a[1..] {
+        store.put_catalogue(list).await.expect("put");
+    }
+    let bytes = "SELECT DISTINCT bytes FROM tool_list";
+    assert_eq!(place.numbers(bytes).await, [100]);
+    // An earlier version says nothing of sizes, and its lists are counted all the same.
+    let unsized_rows = "UPDATE tool_list SET bytes = NULL";
+    place.execute(unsized_rows).await.expect("written");
+    store.remove_catalogue("nobody").await.expect("looked at");
+    assert_eq!(place.numbers(bytes).await, [100]);
+
+    // The two that are named, and four of one server.
+    enlarge().await;
+    let kept = [true, false, false, true, true, true, true, true];
+    assert_eq!(known(&of_a).await, kept);
+
+    let mut others = Vec::new();
+    for server in 0..8 {
+        for number in 0..3 {
+            let list = large(&format!("s{server}"), number, 100);
+            store.put_catalogue(&list).await.expect("put");
+            others.push(list);
+        }
+    }
+    // Newer ones of eight servers take all the room, but for the newest of each server.
+    enlarge().await;
+    assert_eq!(known(&others).await, [true; 24]);
+    let kept = [true, false, false, false, false, false, true, true];
+    assert_eq!(known(&of_a).await, kept);
+    // A server that is gone has no such place.
+    store.remove_catalogue("a").await.expect("removed");
+    let kept = [true, false, false, false, false, false, false, false];
+    assert_eq!(known(&of_a).await, kept);
 }
 
 async fn it_keeps_what_was_decided_about_definitions_with_the_record_of_it(place: Place) {

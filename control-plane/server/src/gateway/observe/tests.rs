@@ -67,3 +67,25 @@ async fn it_rolls_out_no_list_that_is_not_stored() {
     assert_eq!(gateway.desired().edition, 0);
     assert!(other.catalogues().await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn it_stores_a_list_while_somebody_else_has_the_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = gateway(folder.path()).await;
+    let listing = listing(0);
+    let hash = store::ListHash::of(&listing.tools);
+    let turn = gateway.turn().await;
+    let observing = {
+        let (gateway, name) = (Arc::clone(&gateway), "s0".parse().unwrap());
+        tokio::spawn(async move { gateway.observe(&name, listing).await })
+    };
+    let is_stored = async || gateway.store().tool_list(&hash).await.unwrap().is_some();
+    while !is_stored().await {
+        tokio::task::yield_now().await;
+    }
+    // What it is a list of is known when the turn is its own.
+    assert!(gateway.store().catalogues().await.unwrap().is_empty());
+    drop(turn);
+    observing.await.unwrap();
+    assert_eq!(gateway.store().catalogues().await.unwrap()["s0"].hash, hash);
+}
