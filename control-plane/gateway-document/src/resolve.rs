@@ -27,7 +27,7 @@ pub struct Resolved {
     /// The wire form, as the filter is given it.
     pub config: FilterConfig,
     /// The engine's own reading of it.
-    pub policy: policy_engine::Policy,
+    pub policy: Arc<policy_engine::Policy>,
     /// The tools that a server lists and that cannot be called all the same, or not everywhere.
     pub withheld: Vec<WithheldTool>,
 }
@@ -79,7 +79,7 @@ pub fn resolve(
         if flawed.is_empty() {
             return Ok(Resolved {
                 config,
-                policy,
+                policy: Arc::new(policy),
                 withheld: withheld.into_sorted(),
             });
         }

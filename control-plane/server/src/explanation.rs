@@ -2,11 +2,8 @@
 //! run, and where that rule is in the document. Nothing is called and nothing is counted.
 
 use gateway_document::{ListenerName, Resolved, did_you_mean};
-use mcp_message::Kind;
-use policy_engine::{
-    Arguments, Decision, EndpointId, Item, ItemKind, MessageForm, Naming, Policy, Principal,
-    Refusal, ToolId, Violation,
-};
+use policy_engine::{Arguments, Decision, Item, Policy, Principal, ToolId, Violation};
+use request_path::{DryRun, Fate};
 use serde::Serialize;
 use serde_json::Value;
 use thiserror::Error;
@@ -15,10 +12,8 @@ use utoipa::ToSchema;
 use crate::generation::Built;
 
 mod fields;
-mod message;
 
 use fields::{deciding, fields};
-use message::{ReadMessage, Unusable};
 
 /// The decision about a message, and everything that it comes from.
 #[derive(Debug, Serialize, ToSchema)]
@@ -79,8 +74,9 @@ pub struct ItemExplained {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DecidingField {
     /// `allow`, `constraints`, `input_schema` (what the server lists), `catalogue` (no server lists
-    /// the tool), `name` (it has several spellings), `message` (it cannot be read, or does not say
-    /// what it is about), or `access` (the default for everything else).
+    /// the tool), `name` (it has several spellings), `message` (it cannot be read, does not say
+    /// what it is about, or no headers could agree with it), or `access` (the default for
+    /// everything else).
     pub field: &'static str,
     /// The rule that sets it; none where a default holds or a server says so.
     pub rule: Option<String>,
@@ -127,7 +123,8 @@ pub enum ExplainError {
     },
 }
 
-/// Decides about a message as Envoys of this generation do, for a caller who is anonymous.
+/// Decides about a message as Envoys of this generation do, for a caller who is anonymous, whose
+/// headers say what the message says, and who has used up no limit.
 ///
 /// # Errors
 /// When there is no such listener or endpoint. A message that cannot be read is one that Envoys
@@ -170,15 +167,25 @@ pub fn explain(
         fields: Vec::new(),
         shadowed: Vec::new(),
     };
-    if let Err(unusable) = explained.decide(built, resolved, id, message) {
-        explained.decided_by = DecidingField {
-            field: "message",
-            rule: None,
-            place: None,
-        };
-        explained.decision = "refuse";
-        explained.reason = Some(unusable.reason);
-        explained.sentence = Some(unusable.sentence);
+    let run = DryRun::of(policy, id, message);
+    if let Some(item) = &run.item {
+        explained.describe(built, policy, item);
+    }
+    match &run.fate {
+        Fate::Passes(target) => {
+            explained.cluster = Some(policy.cluster(*target).to_owned());
+            let server = explained.server.get_or_insert_default();
+            if server.is_empty() {
+                policy.server(*target).clone_into(server);
+            }
+            explained.shadowed = shadowed(policy, &run);
+        }
+        Fate::Refused { reason, sentence } => {
+            explained.decision = "refuse";
+            explained.reason = Some(reason);
+            explained.sentence = Some(sentence.clone());
+            explained.blame(built, resolved, reason, &run);
+        }
     }
     Ok(explained)
 }
@@ -208,169 +215,78 @@ fn find_listener<'b>(
 }
 
 impl DecisionExplained {
-    /// Reads a message as the filter does; of two reasons to refuse it, the filter may name the
-    /// other, for it decides as soon as it can.
-    fn decide(
-        &mut self,
-        built: &Built,
-        resolved: &Resolved,
-        endpoint: EndpointId,
-        message: &[u8],
-    ) -> Result<(), Unusable> {
-        let policy = &resolved.policy;
-        let message = ReadMessage::of(message, policy.limits())?;
-        let Some(method) = message.method() else {
-            self.forward(policy, endpoint);
-            return Ok(());
-        };
-        match message.called_tool(&method)? {
-            Some(tool) => self.call(built, resolved, endpoint, (&tool, message.arguments())),
-            None => self.other(built, policy, endpoint, (&method, &message))?,
-        }
-        Ok(())
-    }
-
-    /// A message that is no tool call: a rule about its prompt, resource or method decides, or else
-    /// the default.
-    fn other(
-        &mut self,
-        built: &Built,
-        policy: &Policy,
-        endpoint: EndpointId,
-        (method, message): (&[u8], &ReadMessage<'_>),
-    ) -> Result<(), Unusable> {
-        let form = match message.kind {
-            Kind::Request => MessageForm::Request,
-            Kind::Notification | Kind::Response => MessageForm::Notification,
-        };
-        if let Some(by) = policy.named_by(endpoint, method) {
-            let (kind, name) = message.named(method, by)?;
-            let naming = Naming {
-                kind,
-                method,
-                name: &name,
-                form,
-            };
-            match policy.item(endpoint, naming) {
-                Ok(None) => {}
-                Ok(Some(item)) => {
-                    self.unlisted(built, policy, item);
-                    return Ok(());
-                }
-                Err(refusal) => {
-                    self.decided_by = DecidingField {
-                        field: "name",
-                        rule: None,
-                        place: None,
-                    };
-                    self.refuse(&refusal);
-                    return Ok(());
+    /// Says what the item is that the message is about, and its policy.
+    fn describe(&mut self, built: &Built, policy: &Policy, item: &Item) {
+        if let Some((server, name)) = policy.item_name(item) {
+            self.server = Some(server.to_owned());
+            match item.tool() {
+                Some(_) => self.tool = Some(name.to_owned()),
+                None => {
+                    self.item = Some(ItemExplained {
+                        kind: item.kind().word(),
+                        name: name.to_owned(),
+                    });
                 }
             }
         }
-        match policy.closed_method(method, form) {
-            Some(refusal) => self.refuse(&refusal),
-            None => self.forward(policy, endpoint),
-        }
-        Ok(())
-    }
-
-    /// A message that nothing is asked about goes to the endpoint's server.
-    fn forward(&mut self, policy: &Policy, endpoint: EndpointId) {
-        let target = policy.forward(endpoint).map(|plan| plan.target());
-        self.server = target.map(|target| policy.server(target).to_owned());
-        self.cluster = target.map(|target| policy.cluster(target).to_owned());
-    }
-
-    /// A message about something that a rule names and that is no tool.
-    fn unlisted(&mut self, built: &Built, policy: &Policy, item: Item) {
-        if let Some((server, name)) = policy.item_name(&item) {
-            self.server = Some(server.to_owned());
-            self.item = Some(ItemExplained {
-                kind: item.kind().word(),
-                name: name.to_owned(),
-            });
-        }
-        if let Some(explanation) = policy.explain_item(&item) {
+        if let Some(explanation) = policy.explain_item(item) {
             self.fields = fields(built, item.kind(), explanation);
             self.decided_by = deciding(built, "allow", &explanation.allow.rule, Some("access"));
         }
-        match policy.decide(item, &Principal::Anonymous, Arguments::NotRead) {
-            Decision::Refuse(refusal) => self.refuse(&refusal),
-            Decision::Allow(plan) => {
-                self.cluster = Some(policy.cluster(plan.target()).to_owned());
-            }
-            Decision::Limit(pending) => {
-                self.cluster = Some(policy.cluster(pending.target()).to_owned());
-            }
-        }
     }
 
-    fn call(
-        &mut self,
-        built: &Built,
-        resolved: &Resolved,
-        endpoint: EndpointId,
-        (name, arguments): (&[u8], Option<&[u8]>),
-    ) {
-        let policy = &resolved.policy;
-        let tool = match policy.tool(endpoint, name) {
-            Ok(tool) => tool,
-            Err(refusal) => {
-                let views = built.tools();
-                // A list of tools is text.
-                let name = &*String::from_utf8_lossy(name);
-                let own = views
-                    .iter()
-                    .find(|view| view.name == name && view.listener.as_str() == self.listener);
-                match own.and_then(|view| view.withheld) {
-                    Some(withheld) => self.withheld = Some(withheld.reason.clone()),
-                    None => {
-                        let known = views.iter().filter(|view| view.is_callable());
-                        self.meant = did_you_mean(name, known.map(|view| view.name.as_str()));
-                    }
+    /// Says what a message was refused by, where that is neither the rights to the item nor the
+    /// default.
+    fn blame(&mut self, built: &Built, resolved: &Resolved, reason: &str, run: &DryRun<'_>) {
+        let field = match reason {
+            "forbidden" | "closed_method" | "uncheckable" => return,
+            "bad_arguments" => {
+                if let Some(tool) = run.item.as_ref().and_then(Item::tool) {
+                    self.decided_by = schema_to_blame(built, resolved, tool, run.arguments);
                 }
-                self.decided_by = DecidingField {
-                    field: "catalogue",
-                    rule: None,
-                    place: None,
-                };
-                self.refuse(&refusal);
                 return;
             }
-        };
-        let Some(explanation) = policy.explain(tool) else {
-            return;
-        };
-        self.server = Some(explanation.server.clone());
-        self.tool = Some(explanation.tool.clone());
-        self.fields = fields(built, ItemKind::Tool, explanation);
-        self.decided_by = deciding(built, "allow", &explanation.allow.rule, Some("access"));
-        let given = match arguments {
-            Some(text) => Arguments::Raw(text),
-            None => Arguments::Absent,
-        };
-        match policy.decide(tool, &Principal::Anonymous, given) {
-            Decision::Refuse(refusal) => {
-                if matches!(refusal, Refusal::BadArguments { .. }) {
-                    self.decided_by = schema_to_blame(built, resolved, tool, arguments);
-                }
-                self.refuse(&refusal);
+            "unknown_tool" => {
+                self.find_meant(built, run);
+                "catalogue"
             }
-            Decision::Allow(plan) => {
-                self.cluster = Some(policy.cluster(plan.target()).to_owned());
-                self.shadowed = plan.shadowed().iter().map(Violation::to_string).collect();
-            }
-            Decision::Limit(pending) => {
-                self.cluster = Some(policy.cluster(pending.target()).to_owned());
+            "not_normal" => "name",
+            _ => "message",
+        };
+        self.decided_by = DecidingField {
+            field,
+            rule: None,
+            place: None,
+        };
+    }
+
+    /// Says why the tool is withheld that was called, or which one may have been meant.
+    fn find_meant(&mut self, built: &Built, run: &DryRun<'_>) {
+        let views = built.tools();
+        // A list of tools is text.
+        let name = &*String::from_utf8_lossy(run.name.as_deref().unwrap_or_default());
+        let own = views
+            .iter()
+            .find(|view| view.name == name && view.listener.as_str() == self.listener);
+        match own.and_then(|view| view.withheld) {
+            Some(withheld) => self.withheld = Some(withheld.reason.clone()),
+            None => {
+                let known = views.iter().filter(|view| view.is_callable());
+                self.meant = did_you_mean(name, known.map(|view| view.name.as_str()));
             }
         }
     }
+}
 
-    fn refuse(&mut self, refusal: &Refusal) {
-        self.decision = "refuse";
-        self.reason = Some(refusal.reason());
-        self.sentence = Some(refusal.sentence());
+/// The faults of arguments with which a call passes all the same.
+fn shadowed(policy: &Policy, run: &DryRun<'_>) -> Vec<String> {
+    let Some(tool) = run.item.as_ref().and_then(Item::tool) else {
+        return Vec::new();
+    };
+    let arguments = run.arguments.map_or(Arguments::Absent, Arguments::Raw);
+    match policy.decide(tool, &Principal::Anonymous, arguments) {
+        Decision::Allow(plan) => plan.shadowed().iter().map(Violation::to_string).collect(),
+        Decision::Refuse(_) | Decision::Limit(_) => Vec::new(),
     }
 }
 

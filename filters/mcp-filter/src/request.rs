@@ -126,7 +126,7 @@ impl<'h, H: Host> Request<'h, H> {
         match effect {
             Effect::SetHeader { name, value } => self.set_header(name, value),
             Effect::RemoveHeader(name) => self.host.remove_header(&name),
-            Effect::ReplaceBody(body) => self.host.replace_body(body.as_bytes()),
+            Effect::ReplaceBody(reply) => self.host.replace_body(reply.message().as_bytes()),
             Effect::Note { name, value } => self.host.note(name, &value),
             Effect::Warn(text) => log::error!("{text}"),
             Effect::Answer(reply) => reply.write(|reply| self.host.reply(reply)),

@@ -5,6 +5,9 @@ use thiserror::Error;
 /// The revision of the modern era.
 pub const MODERN: &str = "2026-07-28";
 
+/// The member of `params._meta` that says the revision of a message of the modern era.
+pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+
 /// Every revision that is served, newest first, as `data.supported` lists them.
 pub const SUPPORTED: [&str; 5] = [
     MODERN,

@@ -41,6 +41,12 @@ pub fn header_text(value: &[u8]) -> Result<Cow<'_, [u8]>, HeaderTextError> {
     }
 }
 
+/// The value of an `Mcp-*` header that [`header_text`] decodes to these bytes, whatever they are.
+#[must_use]
+pub fn header_text_of(bytes: &[u8]) -> String {
+    format!("=?base64?{}?=", STANDARD.encode(bytes))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,6 +66,16 @@ mod tests {
         check("=?base64??=", "");
         check("=?BASE64?SGVsbG8=?=", "=?BASE64?SGVsbG8=?=");
         check("=?base64?SGVsbG8=", "=?base64?SGVsbG8=");
+        for text in [
+            "",
+            "list_tables",
+            " a ",
+            "=?base64?SGVsbG8=?=",
+            "Hello, 世界",
+            "a\nb",
+        ] {
+            check(&header_text_of(text.as_bytes()), text);
+        }
     }
 
     #[test]

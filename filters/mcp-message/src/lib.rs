@@ -51,9 +51,9 @@ mod reader;
 pub mod reply;
 
 pub use capability::Capability;
-pub use era::{Era, LegacyRevision, MODERN, SUPPORTED, UnsupportedVersion};
+pub use era::{Era, LegacyRevision, MODERN, PROTOCOL_VERSION, SUPPORTED, UnsupportedVersion};
 pub use error::{Invalid, Place, ReadError};
-pub use header::{HeaderTextError, header_text};
+pub use header::{HeaderTextError, header_text, header_text_of};
 pub use json_reader::{MAX_DEPTH, NotJson};
 pub use known_methods::KNOWN_METHODS;
 pub use message::{Kind, Member, Message, Reference, Span, Text};

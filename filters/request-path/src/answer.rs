@@ -56,11 +56,10 @@ pub(crate) enum EchoedId {
 }
 
 /// The reason against a message that does not name what it must.
-pub const NAMELESS: &str = "nameless";
+const NAMELESS: &str = "nameless";
 
 /// The reason against a message that cannot be read.
-#[must_use]
-pub fn reason_of_unreadable(error: &ReadError) -> &'static str {
+fn reason_of_unreadable(error: &ReadError) -> &'static str {
     match error {
         ReadError::TooLarge { .. } => "body_too_large",
         _ => "unreadable",
@@ -325,6 +324,15 @@ impl Answer {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         self.reason
+    }
+
+    /// The sentence for the caller.
+    #[must_use]
+    pub fn sentence(&self) -> &str {
+        match &self.form {
+            Form::Error { message, .. } => message,
+            Form::ToolError { text, .. } => text,
+        }
     }
 
     /// The rule that refused; none where a default did, or no policy.

@@ -77,8 +77,8 @@ pub enum Effect {
     },
     /// A header of the request goes, however often it is there.
     RemoveHeader(Cow<'static, [u8]>),
-    /// Other bytes take the place of all that is buffered of the body.
-    ReplaceBody(String),
+    /// The text of this answer takes the place of all that is buffered of the body.
+    ReplaceBody(Box<Reply>),
     /// A value is noted where the proxy's own answers find it.
     Note {
         /// The name of the note.

@@ -72,6 +72,11 @@ pub(crate) struct Announced {
 pub(crate) struct Parameters(Vec<(Vec<u8>, Vec<u8>)>);
 
 impl Parameters {
+    /// The headers of these names, behind the prefix, and values.
+    pub(crate) fn of(headers: Vec<(Vec<u8>, Vec<u8>)>) -> Self {
+        Self(headers)
+    }
+
     /// The value of the one header that a tool's parameter names; none where nobody sent it.
     pub(crate) fn value(&self, parameter: &HeaderParameter) -> Result<Option<&[u8]>, Answer> {
         let mut seen = Once::default();
@@ -209,7 +214,7 @@ impl Head {
             era,
             method,
             name,
-            parameters: Parameters(parameters.collect()),
+            parameters: Parameters::of(parameters.collect()),
             length: seen.content_length,
         };
         Ok(Self::Message {

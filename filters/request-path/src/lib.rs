@@ -63,6 +63,7 @@
 mod agreement;
 mod answer;
 mod budget_size;
+mod dry_run;
 mod effects;
 mod head;
 mod look_alikes;
@@ -72,8 +73,9 @@ mod request_budget;
 mod settings;
 mod warning_pace;
 
-pub use answer::{Answer, NAMELESS, Reply, reason_of_unreadable};
+pub use answer::{Answer, Reply};
+pub use dry_run::{DryRun, Fate};
 pub use effects::{Effect, Effects, Event, HeaderValue, Next};
-pub use path::{RequestPath, names};
+pub use path::RequestPath;
 pub use request_budget::NotedId;
-pub use settings::{Budgets, Settings, message_bounds};
+pub use settings::{Budgets, Settings};

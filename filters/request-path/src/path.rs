@@ -18,12 +18,10 @@ use proxy_values::{HeaderPairs, StreamId};
 
 use crate::answer::Answer;
 use crate::effects::{Effect, Effects, Event, Next};
-use crate::head::{Changes, Head, Rest};
+use crate::head::{Announced, Changes, Head, Rest};
 use crate::passed_on::PassedOnShare;
 use crate::request_budget::{Share, Stage};
 use crate::settings::Settings;
-pub use message::names;
-
 use message::{MessageFate, MessageInHand, Piece};
 use phase::Phase;
 use refusing::{AnswerStream, IdSearch, Refusing};
@@ -61,6 +59,20 @@ impl RequestPath {
             share: None,
             passed_on: None,
         }
+    }
+
+    /// A message whose headers have been read and said this. Nothing is kept of others beside it,
+    /// so it takes no part of the budget.
+    pub(crate) fn of_message(
+        settings: Rc<Settings>,
+        endpoint: EndpointId,
+        announced: Announced,
+    ) -> Self {
+        let (changes, limits) = (Changes::default(), settings.limits);
+        let message = MessageInHand::new(endpoint, announced, changes, limits);
+        let mut path = Self::new(Some(settings), StreamId(0));
+        path.phase = Phase::Reading(Box::new(message));
+        path
     }
 
     /// Of a body of which the proxy buffers `size` bytes, those that [`Event::Body`] must bring:

@@ -1,5 +1,7 @@
 //! The settings by which a request is judged: one configuration, compiled, and the room of its VM.
 
+use std::sync::Arc;
+
 use mcp_message::MessageBounds;
 use policy_engine::slots::HashKey;
 use policy_engine::{BodyLimits, Policy};
@@ -18,7 +20,7 @@ pub struct Budgets {
 
 /// All by which the requests of one configuration are judged.
 pub struct Settings {
-    pub(crate) policy: Policy,
+    pub(crate) policy: Arc<Policy>,
     pub(crate) hash_key: HashKey,
     pub(crate) limits: MessageBounds,
     pub(crate) endpoint_look_alikes: LookAlikes,
@@ -28,8 +30,7 @@ pub struct Settings {
 }
 
 /// The bounds of messages on a listener whose bodies have these.
-#[must_use]
-pub fn message_bounds(body: BodyLimits) -> MessageBounds {
+pub(crate) fn message_bounds(body: BodyLimits) -> MessageBounds {
     MessageBounds {
         max_bytes: body.max_body_bytes,
         max_depth: usize::try_from(body.max_depth).unwrap_or(usize::MAX),
@@ -41,7 +42,8 @@ impl Settings {
     /// The settings of a policy, with room for its bodies. `hash_key` places the buckets of its
     /// limits, and is the same in all VMs of a process.
     #[must_use]
-    pub fn new(policy: Policy, hash_key: HashKey, budgets: &Budgets) -> Self {
+    pub fn new(policy: impl Into<Arc<Policy>>, hash_key: HashKey, budgets: &Budgets) -> Self {
+        let policy = policy.into();
         let limits = message_bounds(policy.limits());
         let Budgets {
             requests,

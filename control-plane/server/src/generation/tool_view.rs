@@ -99,7 +99,7 @@ impl Built {
     fn tools_of(&self, wants: impl Fn(&str) -> bool) -> Vec<ToolView<'_>> {
         let mut views = Vec::new();
         for (listener, (name, resolved)) in self.document.listeners.iter().zip(&*self.listeners) {
-            let policy = &resolved.policy;
+            let policy = &*resolved.policy;
             let withheld: BTreeMap<_, _> = resolved
                 .withheld
                 .iter()

@@ -30,9 +30,9 @@ pub(super) struct MessageToExplain<'a> {
 }
 
 /// Tells which rule decides about a message of an anonymous caller, by the policy that Envoys are
-/// meant to have. The message is read as Envoys read it, by the same reader: what they would refuse
-/// as unreadable is refused here. Nothing is called and nothing is counted. `Host`, `Origin` and
-/// the other headers of a request are not looked at, nor whether they agree with the message.
+/// meant to have. The filter's own request path decides: of several reasons to refuse a message,
+/// the answer names the one that Envoys name. Nothing is called and nothing is counted. The headers
+/// are taken to say what the message says; `Host`, `Origin` and the limits are not looked at.
 #[utoipa::path(post, path = "/api/v1/explain", operation_id = "explain_message", tag = "tools",
     request_body = MessageToExplain,
     responses((status = 200, description = "The decision", body = DecisionExplained)))]

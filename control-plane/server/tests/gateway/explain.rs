@@ -283,6 +283,23 @@ async fn it_names_the_rule_that_decides_and_its_place_in_the_document() {
     assert_eq!(near.json["meant"], "did you mean `add`?");
 }
 
+/// The filter says that a tool is closed before it comes to what it cannot read.
+#[tokio::test]
+async fn it_gives_the_reason_of_the_filter_where_there_are_several() {
+    let folder = folder();
+    let (control_plane, _server) = control_plane(folder.path(), RULES).await;
+    let closed = r#""method":"tools/call","params":{"name":"drop","Name":"add"}"#;
+    for (members, reason, rule) in [
+        (format!(r#""id":1,{closed}"#), "forbidden", json!("closed")),
+        (format!(r#"{closed},"id":1"#), "unreadable", Value::Null),
+    ] {
+        let sent = format!(r#"{{"message": {{"jsonrpc":"2.0",{members}}}}}"#);
+        let answer = control_plane.post_text(EXPLAIN, &sent).await;
+        assert_eq!(answer.json["reason"], reason, "{}", answer.text);
+        assert_eq!(answer.json["decided_by"]["rule"], rule, "{}", answer.text);
+    }
+}
+
 #[tokio::test]
 async fn it_says_why_a_listed_tool_is_withheld_and_does_not_suggest_it() {
     let folder = folder();

@@ -6,6 +6,7 @@ mod closed_methods;
 mod configuration;
 mod cost;
 mod cuts;
+mod dry_runs;
 mod eras;
 mod event_streams;
 mod gateway;

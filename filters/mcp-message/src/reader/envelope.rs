@@ -6,13 +6,14 @@ use std::borrow::Cow;
 use key_folding::read_loosely;
 use step_count::count;
 
+use crate::era::PROTOCOL_VERSION;
 use crate::error::{Place, ReadError};
 use crate::known_methods;
 use crate::message::{Member, Message, Reference, Span, Text};
 use crate::reader::seen_keys::{Seen, SeenKeys};
 
 /// The key of `_meta` that repeats the protocol version.
-const VERSION_KEY: &[u8] = b"io.modelcontextprotocol/protocolVersion";
+const VERSION_KEY: &[u8] = PROTOCOL_VERSION.as_bytes();
 /// How much of a refused key or method is repeated to the caller.
 const SHOWN_BYTES: usize = 64;
 
@@ -69,7 +70,7 @@ fn known_keys(place: Place) -> &'static [&'static str] {
         Place::Message => &["jsonrpc", "id", "method", "params", "result", "error"],
         Place::Params => &["name", "uri", "taskId", "arguments", "ref", "_meta"],
         Place::Reference => &["type", "name", "uri"],
-        Place::Meta => &["io.modelcontextprotocol/protocolVersion"],
+        Place::Meta => &[PROTOCOL_VERSION],
     }
 }
 

@@ -20,6 +20,12 @@ impl Reply {
         &self.answer
     }
 
+    /// The answer as a message, for a client that finds it by its id alone.
+    #[must_use]
+    pub fn message(&self) -> String {
+        self.answer.message(self.id.as_deref())
+    }
+
     /// Hands the answer over as the proxy takes it.
     pub fn write(&self, reply_with: impl Fn(&LocalReply<'_>)) {
         let Answer { status, header, .. } = &self.answer;
@@ -44,11 +50,6 @@ impl Reply {
 }
 
 impl Answer {
-    /// The answer as a message, for a client that finds it by its id alone.
-    pub(crate) fn body(&self, id: &[u8]) -> String {
-        self.message(Some(id))
-    }
-
     fn message(&self, id: Option<&[u8]>) -> String {
         match &self.form {
             Form::Error {

@@ -36,8 +36,7 @@ impl RequestPath {
         effects: &mut Effects,
     ) -> Next {
         let stream = refusing.stream.take();
-        let (Some(stream), Some(id), Some(settings)) = (stream, &refusing.id, &self.settings)
-        else {
+        let (Some(stream), Some(_), Some(settings)) = (stream, &refusing.id, &self.settings) else {
             return self.send_refusal(refusing, effects);
         };
         let plan = settings.policy.forward(stream.endpoint);
@@ -47,8 +46,11 @@ impl RequestPath {
         let Some(address) = settings.policy.address(stream.endpoint, &plan) else {
             return self.send_refusal(refusing, effects);
         };
-        effects.push(refused(refusing.item.take(), &refusing.answer));
-        effects.push(Effect::ReplaceBody(refusing.answer.body(id)));
+        let Refusing {
+            answer, item, id, ..
+        } = refusing;
+        effects.push(refused(item, &answer));
+        effects.push(Effect::ReplaceBody(Box::new(Reply { answer, id })));
         route(&address, &plan, stream.changes, effects);
         effects.push(Effect::RemoveHeader(b"content-length".into()));
         effects.push(Effect::SetHeader {

@@ -19,7 +19,6 @@ use crate::head::{Announced, Changes};
 use crate::passed_on::PassedOnShare;
 use crate::request_budget::{NotedId, WaitingCaller};
 use crate::settings::Settings;
-pub use naming::names;
 
 use awaited::AwaitedAnswer;
 use limiting::Limiting;

@@ -14,8 +14,7 @@ pub(super) fn is_read(by: NamedBy, message: &Message) -> bool {
 }
 
 /// All that a message says where it may name an item; `buffered` is the body so far.
-#[must_use]
-pub fn names(message: &Message, buffered: &[u8]) -> SaidNames<Text> {
+pub(super) fn names(message: &Message, buffered: &[u8]) -> SaidNames<Text> {
     let reference = match message.reference() {
         Reference::Whole { kind, name, uri } => Some(SaidReference {
             kind: match kind {
