@@ -221,8 +221,25 @@ struct Definition {
     input_schema: Option<Box<RawValue>>,
 }
 
+/// The most bytes of a definition that is looked into. A schema may have 256 KiB, and there is room
+/// for as much beside it. Read as JSON, a text may take sixteen times its length and more.
+const MOST_DEFINITION_BYTES: usize = 512 << 10;
+
 fn judge(tool: &RawTool, listed_since: u64) -> CatalogueTool {
     let name = tool.name.clone();
+    let bytes = tool.json.len();
+    if bytes > MOST_DEFINITION_BYTES {
+        let reason = format!(
+            "its definition has {bytes} bytes, more than the {MOST_DEFINITION_BYTES} that one may \
+             have; have its server shorten it"
+        );
+        return CatalogueTool {
+            name,
+            input_schema: None,
+            flaw: Some(ToolFlaw::definition(reason)),
+            listed_since,
+        };
+    }
     let (input_schema, flaw) = match serde_json::from_str::<Definition>(&tool.json) {
         Err(error) => (
             None,
@@ -313,6 +330,24 @@ mod tests {
                 .unwrap()
                 .contains("duplicate field")
         );
+    }
+
+    #[test]
+    fn it_reads_nothing_of_a_definition_that_is_too_long() {
+        let numbers = "0,".repeat(MOST_DEFINITION_BYTES / 2);
+        let tool = RawTool {
+            name: "x".to_owned(),
+            json: format!(r#"{{"name":"x","inputSchema":{{"enum":[{numbers}0]}}}}"#),
+        };
+        let mut judged = None;
+        let work = allocation_counter::measure(|| judged = Some(judge(&tool, 0)));
+        assert!(work.bytes_total < 1_000, "{work:?}");
+        let judged = judged.unwrap();
+        assert!(judged.input_schema.is_none());
+        let flaw = judged.flaw.unwrap();
+        assert_eq!(flaw.cause, WithholdingCause::Definition);
+        let told = format!("has {} bytes, more than the 524288", tool.json.len());
+        assert!(flaw.reason.contains(&told), "{}", flaw.reason);
     }
 
     #[test]

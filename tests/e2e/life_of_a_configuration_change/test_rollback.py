@@ -22,7 +22,7 @@ def test_it_goes_back_to_an_earlier_revision_without_a_failed_call(managed):
         until("calls arrive at the new place", managed.upstreams["moved"].calls)
         traffic.flows()
         refused = rest.request("POST", "/api/v1/rollback?dry_run=true", {"to": before})
-        assert refused.status in (200, 409), refused.body
+        assert refused.status == 200, refused.body
         back = rest.request("POST", "/api/v1/rollback", {"to": before, "allow_loosening": True})
         assert back.status == 200, back.body
         assert back.json["outcome"] == "accepted"

@@ -5,8 +5,8 @@ use std::fmt;
 
 use gateway_document::{EndpointUrl, Protocol, Requires, Server, ServerAbout};
 use http::HeaderValue;
-use serde::Deserialize;
-use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer as _};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use store::RawTool;
@@ -228,7 +228,8 @@ impl EntriesOfPage {
     /// # Errors
     /// Why it is no page.
     fn read(result: &RawValue) -> Result<Self, String> {
-        let page: Page = serde_json::from_str(result.get()).map_err(|error| error.to_string())?;
+        let page: Page<'_> =
+            serde_json::from_str(result.get()).map_err(|error| error.to_string())?;
         let cursor = page.next_cursor.as_deref().unwrap_or_default();
         if cursor.len() > MOST_CURSOR_BYTES {
             return Err(format!(
@@ -241,23 +242,52 @@ impl EntriesOfPage {
             unnamed: Unnamed::default(),
             next_cursor: page.next_cursor,
         };
-        for definition in page.tools {
-            entries.bytes += definition.get().len();
-            match serde_json::from_str::<Named>(definition.get()) {
-                Ok(Named { name }) => entries.tools.push(RawTool {
-                    name,
-                    json: definition.get().to_owned(),
-                }),
-                Err(error) => {
-                    let first = entries.unnamed.first.is_none();
-                    entries.unnamed.add(Unnamed {
-                        count: 1,
-                        first: first.then(|| error.to_string()),
-                    });
-                }
+        let mut reader = serde_json::Deserializer::from_str(page.tools.get());
+        let read = reader.deserialize_seq(EachEntry(&mut entries));
+        read.map_err(|error| format!("in `tools`: {error}"))?;
+        Ok(entries)
+    }
+
+    fn count(&self) -> usize {
+        self.tools.len() + self.unnamed.count
+    }
+
+    fn add(&mut self, definition: &str) {
+        self.bytes += definition.len();
+        match serde_json::from_str::<Named>(definition) {
+            Ok(Named { name }) => self.tools.push(RawTool {
+                name,
+                json: definition.to_owned(),
+            }),
+            Err(error) => {
+                let first = self.unnamed.first.is_none();
+                self.unnamed.add(Unnamed {
+                    count: 1,
+                    first: first.then(|| error.to_string()),
+                });
             }
         }
-        Ok(entries)
+    }
+}
+
+/// Reads one entry after the other, and builds nothing of those past [`MOST_TOOLS`]: a list of so
+/// many is refused.
+struct EachEntry<'e>(&'e mut EntriesOfPage);
+
+impl<'de> Visitor<'de> for EachEntry<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of definitions")
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while self.0.count() <= MOST_TOOLS {
+            let Some(definition) = list.next_element::<&RawValue>()? else {
+                return Ok(());
+            };
+            self.0.add(definition.get());
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(())
     }
 }
 
@@ -313,8 +343,9 @@ struct Initialized {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Page {
-    tools: Vec<Box<RawValue>>,
+struct Page<'r> {
+    #[serde(borrow)]
+    tools: &'r RawValue,
     next_cursor: Option<String>,
 }
 

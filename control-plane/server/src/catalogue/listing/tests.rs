@@ -83,6 +83,30 @@ async fn it_counts_entries_without_a_name_as_tools_and_tells_of_the_first() {
 }
 
 #[test]
+fn it_builds_nothing_of_entries_past_the_most_that_a_list_may_have() {
+    // Small numbers: an entry of two bytes once took thirty.
+    let page = |count: usize| {
+        let entries = vec!["0"; count].join(",");
+        RawValue::from_string(format!(r#"{{"tools": [{entries}]}}"#)).unwrap()
+    };
+    let work = |page: &RawValue| {
+        allocation_counter::measure(|| {
+            let entries = EntriesOfPage::read(page).unwrap();
+            assert_eq!(entries.count(), MOST_TOOLS + 1);
+        })
+    };
+    let (just_too_many, flood) = (page(MOST_TOOLS + 1), page(100 * MOST_TOOLS));
+    let (few, many) = (work(&just_too_many), work(&flood));
+    assert_eq!(
+        (few.count_total, few.bytes_max),
+        (many.count_total, many.bytes_max)
+    );
+    let no_list = RawValue::from_string(r#"{"tools": {"a": 1}}"#.to_owned()).unwrap();
+    let error = EntriesOfPage::read(&no_list).err().unwrap();
+    assert!(error.contains("expected a list of definitions"), "{error}");
+}
+
+#[test]
 fn it_builds_nothing_of_what_a_list_need_not_hold() {
     let raw = |text: String| RawValue::from_string(text).unwrap();
     let numbers = format!("[{}0]", "0,".repeat(100_000));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use store::{Catalogue, DefinitionReview, RawTool, ReviewState};
 
-use crate::catalogue::MOST_OF_A_NAME;
+use crate::catalogue::{MOST_DEFINITION_BYTES, MOST_OF_A_NAME};
 
 /// The definitions of a list by the names of their tools.
 pub(super) struct KnownDefinitions<'l>(BTreeMap<&'l str, OfName<'l>>);
@@ -62,7 +62,7 @@ impl<'l> KnownDefinitions<'l> {
 /// A definition that is read once, when it is compared with one in other bytes.
 pub(super) struct Definition<'l> {
     pub(super) tool: &'l RawTool,
-    /// Nothing where it cannot be read.
+    /// Nothing where it cannot be read, or is too long to be.
     value: OnceCell<Option<Value>>,
 }
 
@@ -83,7 +83,9 @@ impl<'l> Definition<'l> {
     fn value(&self) -> Option<&Value> {
         let read = || {
             step_count::count(1);
-            serde_json::from_str(&self.tool.json).ok()
+            let text = &self.tool.json;
+            let is_read = text.len() <= MOST_DEFINITION_BYTES;
+            is_read.then(|| serde_json::from_str(text).ok()).flatten()
         };
         self.value.get_or_init(read).as_ref()
     }
