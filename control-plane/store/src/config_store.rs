@@ -109,7 +109,8 @@ pub trait ConfigStore: Send + Sync + 'static {
     ) -> Result<Vec<AuditRecord>, StoreError>;
 
     /// Remembers a generation that Envoys accepted, as the newest; the few before it are kept too.
-    /// Its revision and lists must be in the store.
+    /// Its revision and lists must be in the store. It ends what Envoys keep
+    /// ([`WithheldInput::is_in_force`]).
     async fn add_accepted(&self, accepted: &StoredGeneration) -> Result<(), StoreError>;
 
     /// Forgets that Envoys accepted a generation, and its revisions as it.
@@ -131,7 +132,8 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// Everything that Envoys rejected and acknowledged nothing else for since.
     async fn rejections(&self) -> Result<Vec<StoredRejection>, StoreError>;
 
-    /// Remembers an input that the next generation must not be made from.
+    /// Remembers an input that the next generation must not be made from. One that Envoys were
+    /// taken back from ends what they kept before ([`WithheldInput::is_in_force`]).
     async fn withhold(&self, withheld: &WithheldInput) -> Result<(), StoreError>;
 
     /// The inputs that the next generation must not be made from.

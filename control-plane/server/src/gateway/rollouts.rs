@@ -238,10 +238,18 @@ impl Rollouts {
         self.0.front_mut().filter(|rollout| rollout.is_going_on())
     }
 
-    /// The newest rollout, if it goes on or is of this generation.
-    pub(super) fn newest_of(&mut self, generation: &Generation) -> Option<&mut Rollout> {
-        let newest = self.0.front_mut()?;
-        (newest.is_going_on() || newest.generation == *generation).then_some(newest)
+    /// The newest rollout of a generation, which becomes the newest of all: another one may have
+    /// begun and ended since. Nothing where it is too old to be known.
+    pub(super) fn renew(&mut self, generation: &Generation) -> Option<&mut Rollout> {
+        let place = self.iter().position(|it| it.generation == *generation)?;
+        if place > 0 {
+            let mut rollout = self.0.remove(place)?;
+            // As the store orders them, and tells them apart by microseconds.
+            let after = self.0.front()?.began_at + time::Duration::MICROSECOND;
+            rollout.began_at = after.max(OffsetDateTime::now_utc());
+            self.0.push_front(rollout);
+        }
+        self.0.front_mut()
     }
 
     /// Puts a rollout that begins in front of the others.

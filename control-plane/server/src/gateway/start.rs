@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock, RwLock};
 
 use gateway_document::{GatewayDocument, ParseError};
-use store::{AppendError, ConfigStore, Input, Revision, RevisionNumber, StoreError, WithheldInput};
+use store::{AppendError, ConfigStore, Input, Revision, RevisionNumber, StoreError};
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
 use xds::{Publisher, VersionKey};
@@ -25,6 +25,7 @@ use crate::module::{self, ModuleFile};
 use crate::secrets::SecretKeeper;
 
 mod break_glass;
+mod keeping;
 mod remaking;
 mod resume;
 
@@ -116,16 +117,22 @@ impl Gateway {
             }
             _ => module,
         };
+        let still_kept = keeping::still_kept(&kept, &withheld, number, good.as_deref());
+        let newest = match still_kept {
+            Some(kept) => store.revision(kept).await?.unwrap_or(head),
+            None => head,
+        };
+        let newest_number = newest.summary.number;
         let current = match &good {
-            Some(good) if withheld.contains(&Input::Revision(number)) => {
+            Some(good) if withheld.contains(&Input::Revision(newest_number)) => {
                 tracing::info!(
-                    rejected = number.0,
+                    rejected = newest_number.0,
                     in_force = good.revision.0,
                     "an Envoy rejected the newest revision"
                 );
                 rebuilt(good, &lists, &module)
             }
-            good => match (make_again(&head, &lists, &module), good) {
+            good => match (make_again(&newest, &lists, &module), good) {
                 (Ok(built), _) => built,
                 (Err(error), Some(good)) => {
                     tracing::error!(
@@ -159,16 +166,16 @@ impl Gateway {
         });
         let (current, stage) = match &good {
             Some(good) if is_accepted => (Arc::clone(good), Stage::Accepted),
-            good if is_still_kept(&kept, number, good.as_deref()) => {
-                (Arc::new(current), Stage::Kept)
-            }
+            _ if still_kept.is_some() => (Arc::new(current), Stage::Kept),
             _ => (Arc::new(current), Stage::Open),
         };
         let (current, stage, resumed) = match resumed {
             None if stage == Stage::Kept => {
-                let kept = resume::kept(&*store, &rollouts, number, &lists, &module).await?;
-                let built = kept.as_ref().map(|kept| Arc::clone(&kept.built));
-                (built.unwrap_or(current), stage, kept)
+                let kept = resume::kept(&*store, &rollouts, &current, &lists, &module).await?;
+                // A later list would have been tried by now.
+                let built = kept.as_ref().map(|kept| &kept.built);
+                let built = built.filter(|kept| keeping::has_lists_of(kept, &current));
+                (built.map_or(current, Arc::clone), stage, kept)
             }
             None => (current, stage, None),
             resumed => (current, Stage::Open, resumed),
@@ -177,8 +184,11 @@ impl Gateway {
             (Some(good), Some(resumed)) => {
                 // Who was given it is known, but for those that came in its last wave; and not who
                 // has another generation of the same revision, where that was handed out too.
-                let before = RevisionNumber(resumed.built.revision.0.saturating_sub(1));
-                let own = rollouts.iter().filter(|one| one.revision == number);
+                let before = RevisionNumber(resumed.revision.0.saturating_sub(1));
+                let of_the_same = resumed.revision..=resumed.built.revision;
+                let own = rollouts
+                    .iter()
+                    .filter(|one| of_the_same.contains(&one.revision));
                 let is_last = resumed.waves.is_last() || own.count() > 1;
                 let in_hand = is_last.then(|| looser(&resumed.built, good));
                 let earlier = looser_than_one(&*store, &withheld, before, good, &lists).await?;
@@ -190,6 +200,14 @@ impl Gateway {
             }
             _ => Looser::Not,
         };
+        let keeps_another = match stage {
+            Stage::Kept => kept.iter().any(|kept| !keeping::is_of(kept, &current)),
+            _ => !kept.is_empty(),
+        };
+        let may_run_stricter = match keeps_another {
+            true => Looser::More,
+            false => may_run_stricter,
+        };
         let key = store.version_key(&random_key()?).await?;
         let secrets = SecretKeeper::new(VersionKey::new(&key), publisher.clone());
         let secrets = Arc::new(secrets);
@@ -199,9 +217,6 @@ impl Gateway {
         let lists = lists.of(&current.document);
         let desired = Desired::first(number, current, lists, module);
         let (current, stage, waves) = match resumed {
-            Some(kept) if stage == Stage::Kept => {
-                (Arc::clone(&desired.built), stage, Some(kept.waves))
-            }
             Some(resumed) => (resumed.built, stage, Some(resumed.waves)),
             None => (Arc::clone(&desired.built), stage, None),
         };
@@ -249,15 +264,6 @@ fn random_key() -> Result<[u8; 32], StartError> {
     Ok(key)
 }
 
-/// Whether no operator has written anything since Envoys kept a generation.
-fn is_still_kept(kept: &[WithheldInput], head: RevisionNumber, good: Option<&Built>) -> bool {
-    kept.iter().any(|kept| match &kept.input {
-        Input::Revision(number) => *number == head,
-        // They are to blame only where the document was the accepted one.
-        Input::List { .. } | Input::Module(_) => good.is_none_or(|good| good.revision == head),
-    })
-}
-
 /// How many revisions are made again to find one that is stricter than the accepted one. A start
 /// takes some twenty milliseconds for each where servers list a thousand tools; and an Envoy that
 /// runs one of more than these, none of which was ever accepted, is looked after by people anyway.
@@ -273,11 +279,7 @@ async fn looser_than_one(
     good: &Built,
     lists: &StoredLists,
 ) -> Result<Looser, StoreError> {
-    let taken_back = withheld.iter().filter_map(|input| match input {
-        Input::Revision(number) => Some(*number),
-        Input::List { .. } | Input::Module(_) => None,
-    });
-    let settled = taken_back.fold(good.revision, RevisionNumber::max);
+    let settled = keeping::taken_back(withheld).fold(good.revision, RevisionNumber::max);
     let mut found = Looser::Not;
     for (remade_before, number) in (0..).zip((settled.0 + 1..=head.0).rev()) {
         if remade_before == MOST_REMADE {

@@ -233,6 +233,39 @@ async fn it_takes_nobody_back_who_keeps_an_earlier_generation_of_the_revision_af
 }
 
 #[tokio::test]
+async fn it_goes_on_after_a_crash_with_a_later_list_of_a_revision_that_is_kept() {
+    for rollout in [TWO_FIRST, PATIENT] {
+        let folder = folder();
+        let (servers, base, fleet) = fleet_of_two_endpoints(folder.path()).await;
+        fleet.keep(&base, rollout).await;
+        let kept = fleet.rollout().await["generation"].take();
+        let permissive = version(&fleet.control_plane).await["accepted_generation"].take();
+        for envoy in fleet.envoys.values() {
+            envoy.pause();
+        }
+        for server in &servers {
+            server.list(tools(&["a", "b"]));
+        }
+        until(|| async { fleet.rollout().await["generation"] != kept }).await;
+        let id = fleet.rollout().await["id"].take();
+        fleet.end();
+        // It is judged: nobody waits for an operator.
+        let fleet = Fleet::come_back_with(folder.path(), &[]).await;
+        until(|| async { fleet.rollout().await["id"] == id }).await;
+        let state = fleet.rollout().await["state"].take();
+        assert!(
+            state == "rolling_out" || state == "waiting_for_envoys",
+            "{state}"
+        );
+        for id in all() {
+            let _back = FakeEnvoy::connect(fleet.control_plane.xds, &id).await;
+            until(|| async { node(&fleet.control_plane, &id).await.is_some() }).await;
+            assert_ne!(desired(&fleet.control_plane, &id).await, permissive, "{id}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn it_gives_what_is_kept_to_no_newcomer_of_a_group_whose_wave_is_over() {
     let folder = folder();
     let waves = CANARY_FIRST;

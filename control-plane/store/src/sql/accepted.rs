@@ -1,7 +1,7 @@
 //! The accepted generations in the database.
 
 use super::parts::{OF_ACCEPTED, tidy};
-use super::{SqlStore, natural, stored};
+use super::{SqlStore, natural, rejection, stored};
 use crate::database::{Row, Session};
 use crate::{RevisionNumber, StoreError, StoredGeneration};
 
@@ -49,6 +49,7 @@ pub(super) async fn add(store: &SqlStore, accepted: &StoredGeneration) -> Result
         )
         .await?;
     tidy(&mut session).await?;
+    rejection::end_keep(&mut session).await?;
     session.commit().await
 }
 

@@ -1,7 +1,7 @@
 //! Rejections and withheld inputs in the database.
 
 use super::{SqlStore, micros, natural, stored, time};
-use crate::database::Row;
+use crate::database::{Row, Session};
 use crate::{
     Input, ListHash, RevisionNumber, StoreError, StoredRejection, StoredRejectionChange,
     WithheldInput,
@@ -101,6 +101,9 @@ pub(super) async fn all(store: &SqlStore) -> Result<Vec<StoredRejection>, StoreE
 pub(super) async fn withhold(store: &SqlStore, withheld: &WithheldInput) -> Result<(), StoreError> {
     let (kind, name, value) = key(&withheld.input);
     let mut session = store.write(WRITE).await?;
+    if !withheld.is_in_force {
+        end_keep(&mut session).await?;
+    }
     session
         .execute(
             "INSERT INTO withheld (kind, name, value, reason, at, is_in_force) \
@@ -140,6 +143,14 @@ pub(super) async fn withheld(store: &SqlStore) -> Result<Vec<WithheldInput>, Sto
             })
         })
         .collect()
+}
+
+/// Forgets what Envoys keep: all of them are given something else.
+pub(super) async fn end_keep(session: &mut Session) -> Result<(), StoreError> {
+    session
+        .execute("DELETE FROM withheld WHERE is_in_force <> 0", &[])
+        .await?;
+    Ok(())
 }
 
 pub(super) async fn release_all(store: &SqlStore) -> Result<(), StoreError> {

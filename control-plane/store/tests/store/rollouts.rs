@@ -1,7 +1,8 @@
 //! Rollouts, as far as a restart must know of them.
 
 use store::{
-    ConfigStore, KEPT, RevisionNumber, StoredGeneration, StoredRollout, StoredWave, UsualCounts,
+    ConfigStore, Input, KEPT, RevisionNumber, StoredGeneration, StoredRollout, StoredWave,
+    UsualCounts, WithheldInput,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -14,6 +15,7 @@ on_each_database!(
     it_keeps_the_generation_of_a_rollout_and_all_that_it_is_made_from_until_that_ends,
     it_lets_go_of_the_generation_of_a_rollout_that_an_earlier_version_ended,
     it_keeps_the_generation_that_envoys_keep_until_a_later_rollout_is_stored,
+    it_knows_what_envoys_keep_until_they_accept_something_or_are_taken_back,
 );
 
 fn began(second: i64) -> OffsetDateTime {
@@ -172,4 +174,29 @@ async fn it_keeps_the_generation_that_envoys_keep_until_a_later_rollout_is_store
     let next = rollout("1-def", 1);
     store.put_rollout(&next).await.expect("stored");
     assert_eq!(store.generation_of("1-abc").await.expect("read"), None);
+}
+
+async fn it_knows_what_envoys_keep_until_they_accept_something_or_are_taken_back(place: Place) {
+    let store = place.open().await;
+    append(&store, 2).await;
+    let withheld = |number, is_in_force| WithheldInput {
+        input: Input::Revision(RevisionNumber(number)),
+        reason: String::new(),
+        at: began(0),
+        is_in_force,
+    };
+    let known = async || store.withheld().await.expect("read");
+    let taken_back = withheld(2, false);
+    let (kept, kept_too) = (withheld(3, true), withheld(4, true));
+    for one in [&taken_back, &kept, &kept_too] {
+        store.withhold(one).await.expect("withheld");
+    }
+    assert_eq!(known().await, [taken_back.clone(), kept.clone(), kept_too]);
+    let later = withheld(5, false);
+    store.withhold(&later).await.expect("withheld");
+    assert_eq!(known().await, [taken_back.clone(), later.clone()]);
+    store.withhold(&kept).await.expect("withheld");
+    let generation = accepted("abc", 1);
+    store.add_accepted(&generation).await.expect("added");
+    assert_eq!(known().await, [taken_back, later]);
 }

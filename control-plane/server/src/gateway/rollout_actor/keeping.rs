@@ -3,6 +3,7 @@
 //! secrets as they are then.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use xds::{NodeId, NodeSummary};
 
@@ -10,7 +11,7 @@ use super::super::rollouts::{Rollout, RolloutState};
 use super::super::waves::Waves;
 use super::RolloutActor;
 use super::facts::Fact;
-use super::showing::shown;
+use super::showing::{beginning, shown};
 use crate::generation::Built;
 
 impl RolloutActor {
@@ -19,12 +20,8 @@ impl RolloutActor {
         let known = self.watched.take().map(|watched| watched.waves);
         let mut waves = known.or(self.keepers.take()).unwrap_or_else(|| {
             // Everyone was given it.
-            let mut state = self.gateway.write();
-            let rollout = state.rollouts.newest_of(kept.generation());
-            let waves = rollout.map(|rollout| rollout.waves.iter());
-            let nodes = waves.into_iter().flatten().map(|wave| wave.nodes.clone());
             let waves = Waves::all_of(&kept.document.rollout);
-            let mut waves = waves.resumed(usize::MAX, nodes, false);
+            let mut waves = waves.resumed(usize::MAX, self.nodes_of_waves(kept), false);
             waves.begin(waves.in_hand().clone());
             waves
         });
@@ -34,13 +31,29 @@ impl RolloutActor {
         self.keepers = Some(waves);
     }
 
-    /// Ends the rollout of the generation that is kept, and stores both. Its waves stay: they say
-    /// who has it.
+    /// The Envoys that the waves of a generation's rollout were given to, as far as that is known.
+    fn nodes_of_waves(&self, built: &Built) -> Vec<Arc<BTreeSet<NodeId>>> {
+        let state = self.gateway.read();
+        let mut rollouts = state.rollouts.iter();
+        let rollout = rollouts.find(|rollout| rollout.generation == *built.generation());
+        let waves = rollout.into_iter().flat_map(|rollout| &rollout.waves);
+        waves.map(|wave| Arc::clone(&wave.nodes)).collect()
+    }
+
+    /// Ends the rollout of the generation that is kept, and stores both: whatever was accepted or
+    /// taken back since it began, and also where nobody knows of it any more. Its waves stay: they
+    /// say who has it.
     pub(super) async fn end_as_kept(&self, kept: &Built, reason: &str) {
+        let Some(waves) = &self.keepers else {
+            return;
+        };
         let stored = {
             let mut state = self.gateway.write();
-            let rollout = state.rollouts.newest_of(kept.generation());
-            rollout.zip(self.keepers.as_ref()).map(|(rollout, waves)| {
+            let rollouts = &mut state.rollouts;
+            if rollouts.renew(kept.generation()).is_none() {
+                rollouts.begin(beginning(kept, Some(waves)));
+            }
+            rollouts.renew(kept.generation()).map(|rollout| {
                 rollout.wave = waves.at();
                 rollout.waves = shown(waves);
                 rollout.end(RolloutState::Kept, reason);

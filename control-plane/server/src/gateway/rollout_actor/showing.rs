@@ -24,26 +24,7 @@ impl RolloutActor {
         if is_accepted {
             return;
         }
-        let waves = self.waves();
-        let rollout = Rollout {
-            id: Rollout::id_of(built.revision, built.generation()),
-            revision: built.revision,
-            generation: built.generation().clone(),
-            state: match waves {
-                Some(_) => RolloutState::WaitingForEnvoys,
-                None => RolloutState::RollingOut,
-            },
-            is_paused: waves.is_some_and(|waves| waves.is_paused),
-            is_promoted: waves.is_some_and(Waves::is_promoted),
-            wave: waves.map_or(0, Waves::at),
-            waves: waves.map_or_else(|| vec![RolloutWave::everyone()], shown),
-            soak_until: None,
-            began_at: OffsetDateTime::now_utc(),
-            ended_at: None,
-            reason: String::new(),
-            gate: String::new(),
-            usual: BTreeMap::new(),
-        };
+        let rollout = beginning(built, self.waves());
         self.gateway.write().rollouts.begin(rollout);
     }
 
@@ -136,6 +117,29 @@ impl RolloutActor {
             })
         };
         self.put_rollout(stored).await;
+    }
+}
+
+/// The rollout of a generation that begins, with these waves or else to everyone at once.
+pub(super) fn beginning(built: &Built, waves: Option<&Waves>) -> Rollout {
+    Rollout {
+        id: Rollout::id_of(built.revision, built.generation()),
+        revision: built.revision,
+        generation: built.generation().clone(),
+        state: match waves {
+            Some(_) => RolloutState::WaitingForEnvoys,
+            None => RolloutState::RollingOut,
+        },
+        is_paused: waves.is_some_and(|waves| waves.is_paused),
+        is_promoted: waves.is_some_and(Waves::is_promoted),
+        wave: waves.map_or(0, Waves::at),
+        waves: waves.map_or_else(|| vec![RolloutWave::everyone()], shown),
+        soak_until: None,
+        began_at: OffsetDateTime::now_utc(),
+        ended_at: None,
+        reason: String::new(),
+        gate: String::new(),
+        usual: BTreeMap::new(),
     }
 }
 

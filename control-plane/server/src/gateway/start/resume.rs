@@ -21,6 +21,8 @@ use crate::module::ModuleFile;
 /// A rollout to go on with, or the one that Envoys keep.
 pub(super) struct Resumed {
     pub(super) built: Arc<Built>,
+    /// The revision that its rollout began with: later ones may have brought endpoints alone.
+    pub(super) revision: RevisionNumber,
     pub(super) waves: Waves,
 }
 
@@ -53,7 +55,7 @@ pub(super) async fn in_hand(
         return Ok(None);
     };
     let is_over = *known.good.generation() == rollout.generation
-        || ending(rollout.revision, known.withheld, known.kept).is_some();
+        || ending(rollout, rollouts, known.withheld, known.kept).is_some();
     if is_over {
         return Ok(None);
     }
@@ -81,21 +83,27 @@ pub(super) async fn in_hand(
     );
     Ok(Some(Resumed {
         built: Arc::new(built),
+        revision: rollout.revision,
         waves,
     }))
 }
 
-/// The rollout of that revision, if Envoys keep its generation until an operator decides; nothing
-/// where it is not known who of them has it, because an earlier version did not store that.
+/// The rollout of the generation that was `made` again, which Envoys keep until an operator
+/// decides; nothing where it is not known who of them has it, because an earlier version did not
+/// store that.
 pub(super) async fn kept(
     store: &dyn ConfigStore,
     rollouts: &Rollouts,
-    number: RevisionNumber,
+    made: &Built,
     lists: &StoredLists,
     module: &ModuleFile,
 ) -> Result<Option<Resumed>, StoreError> {
+    let number = made.revision;
     let newest = rollouts.iter().next();
-    let is_it = |newest: &&Rollout| newest.state == RolloutState::Kept && newest.revision == number;
+    let is_it = |newest: &&Rollout| {
+        let is_of_it = newest.revision == number || newest.generation == *made.generation();
+        newest.state == RolloutState::Kept && is_of_it
+    };
     let Some(rollout) = newest.filter(is_it) else {
         return Ok(None);
     };
@@ -106,6 +114,7 @@ pub(super) async fn kept(
     let waves = Waves::all_of(&built.document.rollout).resumed(rollout.wave, nodes, false);
     Ok(Some(Resumed {
         built: Arc::new(built),
+        revision: rollout.revision,
         waves,
     }))
 }
@@ -147,31 +156,39 @@ pub(super) async fn end(
     withheld: &BTreeSet<Input>,
     kept: &[WithheldInput],
 ) -> Result<(), StoreError> {
-    let Some(rollout) = rollouts.in_hand_mut() else {
+    let Some(rollout) = rollouts.in_hand() else {
         return Ok(());
     };
     let ending = if good.is_some_and(|good| *good.generation() == rollout.generation) {
         RolloutState::Accepted
     } else {
-        ending(rollout.revision, withheld, kept).unwrap_or(RolloutState::Superseded)
+        let known = ending(rollout, rollouts, withheld, kept);
+        known.unwrap_or(RolloutState::Superseded)
     };
     let input = Input::Revision(rollout.revision);
     let reason = kept.iter().find(|kept| kept.input == input);
     let reason = reason.map_or("", |kept| &kept.reason);
+    let Some(rollout) = rollouts.in_hand_mut() else {
+        return Ok(());
+    };
     rollout.end(ending, reason);
     store.put_rollout(&rollout.to_stored()).await
 }
 
-/// How the rollout of a revision ended that was taken back, as far as that is stored.
+/// How a rollout ended that was taken back, as far as that is stored. Where Envoys keep an earlier
+/// generation of the same revision, nothing of this one is: it goes on, or is judged anew.
 fn ending(
-    revision: RevisionNumber,
+    rollout: &Rollout,
+    rollouts: &Rollouts,
     withheld: &BTreeSet<Input>,
     kept: &[WithheldInput],
 ) -> Option<RolloutState> {
-    let input = Input::Revision(revision);
+    let input = Input::Revision(rollout.revision);
     if withheld.contains(&input) {
         return Some(RolloutState::TakenBack);
     }
+    let is_of_it =
+        |one: &Rollout| one.state == RolloutState::Kept && one.revision == rollout.revision;
     let is_kept = kept.iter().any(|kept| kept.input == input);
-    is_kept.then_some(RolloutState::Kept)
+    (is_kept && !rollouts.iter().any(is_of_it)).then_some(RolloutState::Kept)
 }
