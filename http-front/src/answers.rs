@@ -36,11 +36,17 @@ impl std::fmt::Display for AnswerOverBudget {
 
 impl std::error::Error for AnswerOverBudget {}
 
+/// A part of the budget, which is free again when this is dropped.
+#[derive(Debug)]
+pub struct KeptRoom {
+    _part: OwnedSemaphorePermit,
+}
+
 /// Bytes with their part of the budget: the connection drops both when the last byte is written,
 /// or when it ends.
 struct Counted {
     bytes: Bytes,
-    _part: OwnedSemaphorePermit,
+    _room: KeptRoom,
 }
 
 impl AsRef<[u8]> for Counted {
@@ -64,14 +70,30 @@ impl AnswerBudget {
     /// # Errors
     /// [`AnswerOverBudget`]; the bytes are dropped then.
     pub fn count(&self, bytes: Bytes) -> Result<Bytes, AnswerOverBudget> {
-        let counted = bytes.len().saturating_sub(self.limits.uncounted);
-        if counted == 0 {
+        if !self.is_counted(bytes.len()) {
             return Ok(bytes);
         }
+        let room = self.keep_room(bytes.len())?;
+        Ok(Bytes::from_owner(Counted { bytes, _room: room }))
+    }
+
+    /// Keeps room for an answer of so many bytes that is yet to be worked out, until what this
+    /// returns is dropped.
+    ///
+    /// # Errors
+    /// [`AnswerOverBudget`].
+    pub fn keep_room(&self, bytes: usize) -> Result<KeptRoom, AnswerOverBudget> {
+        let counted = bytes.saturating_sub(self.limits.uncounted);
         let counted = u32::try_from(counted).map_err(|_| AnswerOverBudget)?;
         let part = Arc::clone(&self.free).try_acquire_many_owned(counted);
-        let part = part.map_err(|_| AnswerOverBudget)?;
-        Ok(Bytes::from_owner(Counted { bytes, _part: part }))
+        part.map(|part| KeptRoom { _part: part })
+            .map_err(|_| AnswerOverBudget)
+    }
+
+    /// Whether an answer of so many bytes has a part of the budget.
+    #[must_use]
+    pub fn is_counted(&self, bytes: usize) -> bool {
+        bytes > self.limits.uncounted
     }
 
     /// Whether an answer of so many bytes is refused even where no other one waits.
@@ -128,6 +150,17 @@ mod tests {
         assert!(budget.count(answer(110)).is_ok());
         assert_eq!(budget.free.available_permits(), 100);
         assert!(budget.never_has_room(111) && !budget.never_has_room(110));
+    }
+
+    #[test]
+    fn it_keeps_room_for_what_is_yet_to_be_worked_out() {
+        let budget = budget();
+        let small = budget.keep_room(10).expect("it has no part");
+        let room = budget.keep_room(100).expect("90 bytes of the budget");
+        assert!(budget.keep_room(21).is_err() && budget.count(answer(21)).is_err());
+        drop(room);
+        assert!(budget.count(answer(110)).is_ok());
+        drop(small);
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! Reads and compiles aside from the threads that serve requests: a large document takes its time,
 //! and meanwhile Envoys and operators are to be answered.
 
+use std::cell::Cell;
 use std::panic::resume_unwind;
 
 use tokio::sync::Semaphore;
@@ -54,6 +55,15 @@ pub(crate) async fn run_on_answer<T: Send + 'static>(
     take_turn(&ANSWER_TURNS, work).await
 }
 
+thread_local! {
+    static IS_HERE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this is the thread of a work that is done aside.
+pub(crate) fn is_here() -> bool {
+    IS_HERE.get()
+}
+
 async fn take_turn<T: Send + 'static>(
     turns: &'static Semaphore,
     work: impl FnOnce() -> T + Send + 'static,
@@ -61,12 +71,21 @@ async fn take_turn<T: Send + 'static>(
     let turn = turns.acquire().await.expect("nobody closes it");
     let done = spawn_blocking(move || {
         let _turn = turn;
-        work()
+        IS_HERE.set(true);
+        let done = work();
+        IS_HERE.set(false);
+        done
     });
     match done.await {
         Ok(done) => done,
         Err(panicked) => resume_unwind(panicked.into_panic()),
     }
+}
+
+/// Has `meanwhile` be done while whoever changes something takes every turn.
+#[cfg(test)]
+pub(crate) async fn while_every_turn_is_taken(meanwhile: impl Future<Output = ()>) {
+    tests::while_all_turns_are_taken(&TURNS, run, meanwhile).await;
 }
 
 #[cfg(test)]
@@ -98,7 +117,7 @@ mod tests {
 
     /// Takes every turn of `turns` by works that `run` begins, and has `meanwhile` be done while
     /// none of them is.
-    async fn while_all_turns_are_taken<F: Future<Output = ()> + Send + 'static>(
+    pub(super) async fn while_all_turns_are_taken<F: Future<Output = ()> + Send + 'static>(
         turns: &Semaphore,
         run: impl Fn(Box<dyn FnOnce() + Send>) -> F,
         meanwhile: impl Future<Output = ()>,
@@ -123,6 +142,13 @@ mod tests {
         for work in works {
             work.await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn it_knows_the_threads_that_serve_requests() {
+        assert!(!is_here());
+        assert!(run(is_here).await && run_glance(is_here).await);
+        assert!(!is_here());
     }
 
     #[tokio::test]

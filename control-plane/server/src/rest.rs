@@ -28,6 +28,7 @@ mod config;
 mod conflict;
 mod dry_run;
 mod envoy_changes;
+mod equal_questions;
 mod etag;
 mod events;
 mod explain;
@@ -37,6 +38,7 @@ mod history;
 mod idempotency;
 mod index;
 mod kind_routes;
+mod late_bodies;
 mod metrics;
 #[allow(unused_qualifications, reason = "utoipa's macros write them")]
 mod modules;
@@ -147,11 +149,15 @@ fn router_within(
     let description = openapi::complete(&routes);
     let parameters = Arc::new(query::KnownParameters::of(&description));
     let counts = metrics::RequestCounts::default();
+    let answers = AnswerBudget::new(answer_limits);
+    let questions = equal_questions::Questions::within(answers.clone());
     router
         .route_layer(from_fn_with_state(parameters, query::check))
+        .route_layer(from_fn_with_state(questions, equal_questions::share))
         .route_layer(from_fn_with_state(counts.clone(), metrics::count))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(from_fn(late_bodies::write))
         .layer(from_fn_with_state(
             idempotency::Answers::of(Arc::clone(&gateway)),
             idempotency::check,
@@ -165,10 +171,7 @@ fn router_within(
             BodyReader::new(bodies::LIMITS),
             bodies::read,
         ))
-        .layer(from_fn_with_state(
-            AnswerBudget::new(answer_limits),
-            answers::count,
-        ))
+        .layer(from_fn_with_state(answers, answers::count))
         .layer(from_fn_with_state(Arc::new(allowed_hosts), guard::check))
         .with_state(gateway)
 }

@@ -101,18 +101,28 @@ impl Look {
     fn at(gateway: &Gateway) -> Self {
         let envoys = gateway.publisher.summaries().into_iter();
         let envoys = envoys.map(|envoy| (envoy.id.clone(), envoy)).collect();
-        let state = gateway.read();
-        let servers = state.desired.built.document.servers.keys();
-        let servers = servers.filter_map(|name| match gateway.server_state(&state, name) {
+        // Copied out: there may be many servers and secrets, and writers wait for who reads.
+        let (desired, attempts) = {
+            let state = gateway.read();
+            (
+                Arc::clone(&state.desired.built),
+                Arc::clone(&state.attempts),
+            )
+        };
+        let servers = desired.document.servers.keys();
+        let servers = servers.filter_map(|name| match gateway.server_state(&attempts, name) {
             ServerState::Unknown => None,
             ServerState::Up { .. } => Some((name.to_string(), None)),
             ServerState::Down { reason, .. } => Some((name.to_string(), Some(reason))),
         });
-        let secrets = state.desired.built.document.secrets.iter();
+        let servers = servers.collect();
+        let secrets = desired.document.secrets.iter();
         let secrets = secrets.map(|(name, reference)| {
             let status = gateway.secrets.status(name, reference);
             (name.clone(), status)
         });
+        let secrets = secrets.collect();
+        let state = gateway.read();
         Self {
             head: state.desired.head,
             current: Arc::clone(&state.current),
@@ -125,8 +135,8 @@ impl Look {
                 .rejection
                 .as_ref()
                 .map(|rejection| (rejection.revision, rejection.generation.to_string())),
-            servers: servers.collect(),
-            secrets: secrets.collect(),
+            servers,
+            secrets,
             rollout: state.rollouts.iter().next().cloned(),
             envoys,
         }

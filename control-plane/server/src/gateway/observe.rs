@@ -133,7 +133,7 @@ impl Gateway {
                     _ => OffsetDateTime::now_utc(),
                 };
                 let is_up = ListState::Up { since };
-                state.attempts.insert(name.clone(), is_up);
+                Arc::make_mut(&mut state.attempts).insert(name.clone(), is_up);
                 answered.push(name.clone());
             } else {
                 tracing::info!(server = %name, endpoint = listing.endpoint, "the list of a former \
@@ -165,9 +165,8 @@ impl Gateway {
                 OffsetDateTime::now_utc()
             }
         };
-        state
-            .attempts
-            .insert(name.clone(), ListState::Down { since, reason });
+        let is_down = ListState::Down { since, reason };
+        Arc::make_mut(&mut state.attempts).insert(name.clone(), is_down);
     }
 }
 

@@ -37,7 +37,7 @@ pub struct State {
     /// The inputs that the next generation must not be made from.
     pub withheld: BTreeSet<Input>,
     /// How the last attempt to list each server of the document ended.
-    pub attempts: BTreeMap<ServerName, ListState>,
+    pub attempts: Arc<BTreeMap<ServerName, ListState>>,
     /// The rollouts: the one that goes on, and the last that ended.
     pub rollouts: Rollouts,
     /// The wishes of operators about the rollout in hand, until the actor does it.
@@ -67,7 +67,7 @@ impl State {
             stage,
             rejection: None,
             withheld,
-            attempts: BTreeMap::new(),
+            attempts: Arc::default(),
             rollouts,
             steering: Vec::new(),
             waiting: Vec::new(),
@@ -78,7 +78,7 @@ impl State {
     /// has; and why one did not that `document` describes anew.
     pub(super) fn forget_attempts(&mut self, document: &GatewayDocument, asked: &[ServerName]) {
         let before = &self.desired.built.document.servers;
-        self.attempts.retain(|name, attempt| {
+        Arc::make_mut(&mut self.attempts).retain(|name, attempt| {
             let server = document.servers.get(name);
             let is_same = server == before.get(name);
             let is_down = matches!(attempt, ListState::Down { .. });

@@ -32,7 +32,10 @@ pub(super) async fn count(
     next: Next,
 ) -> Response {
     let may_change = !request.method().is_safe() && !idempotency::asks_only(request.uri());
-    let answer = next.run(request).await;
+    let mut answer = next.run(request).await;
+    if answer.extensions_mut().remove::<IsCounted>().is_some() {
+        return answer;
+    }
     // A stream of events, or a file: a piece of it is in memory at a time.
     if answer.body().size_hint().exact().is_none() {
         return answers.count_pieces(answer);
@@ -47,9 +50,20 @@ pub(super) async fn count(
     match answers.count(bytes) {
         Ok(bytes) => Response::from_parts(head, Body::from(bytes)),
         Err(_) if may_change && is_done => left_out().into_response(),
-        Err(_) if answers.never_has_room(size) => too_large().into_response(),
-        Err(_) => later(),
+        Err(_) => refused(&answers, size),
     }
+}
+
+/// A mark of an answer that has been counted, and is not to be counted again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct IsCounted;
+
+/// For an answer of so many bytes that has no room, and may be asked for again.
+pub(super) fn refused(answers: &AnswerBudget, size: usize) -> Response {
+    if answers.never_has_room(size) {
+        return too_large().into_response();
+    }
+    later()
 }
 
 /// For the answer to what may be asked, or sent, again.

@@ -27,40 +27,51 @@ impl Written {
     /// # Errors
     /// When it is something else.
     pub(super) async fn object(self) -> Result<Map<String, Value>, Problem> {
-        let read = aside::run(move || parse_value(&self.text, self.format)).await;
-        match read.map_err(ChangeError::Malformed)? {
-            Value::Object(fields) => Ok(fields),
-            _ => Err(Problem::invalid(vec![FieldError {
-                path: String::new(),
-                of: None,
-                line: None,
-                reason: "this is no object; write fields, such as `{name: value}`".to_owned(),
-            }])),
-        }
+        aside::run(move || self.parsed()).await
     }
 
     /// Reads the body into a type of the API.
     ///
     /// # Errors
     /// When it is something else, with the path of the fault.
-    pub(super) async fn read<T: DeserializeOwned>(self) -> Result<Given<T>, Problem> {
-        let value = Value::Object(self.object().await?);
-        serde_path_to_error::deserialize(value)
-            .map(Given)
-            .map_err(|error| {
-                let path = error.path().to_string();
-                let path = match path.as_str() {
-                    "." => String::new(),
-                    path => format!("/{}", path.replace('.', "/")),
-                };
-                Problem::invalid(vec![FieldError {
-                    path,
-                    of: None,
-                    line: None,
-                    reason: error.inner().to_string(),
-                }])
-            })
+    pub(super) async fn read<T: DeserializeOwned + Send + 'static>(
+        self,
+    ) -> Result<Given<T>, Problem> {
+        aside::run(move || {
+            let value = Value::Object(self.parsed()?);
+            serde_path_to_error::deserialize(value)
+                .map(Given)
+                .map_err(|error| {
+                    let path = error.path().to_string();
+                    let path = match path.as_str() {
+                        "." => String::new(),
+                        path => format!("/{}", path.replace('.', "/")),
+                    };
+                    unfit(path, error.inner().to_string())
+                })
+        })
+        .await
     }
+
+    fn parsed(self) -> Result<Map<String, Value>, Problem> {
+        match parse_value(&self.text, self.format).map_err(ChangeError::Malformed)? {
+            Value::Object(fields) => Ok(fields),
+            _ => Err(unfit(
+                String::new(),
+                "this is no object; write fields, such as `{name: value}`".to_owned(),
+            )),
+        }
+    }
+}
+
+/// For a body that has this one fault.
+fn unfit(path: String, reason: String) -> Problem {
+    Problem::invalid(vec![FieldError {
+        path,
+        of: None,
+        line: None,
+        reason,
+    }])
 }
 
 impl<S: Send + Sync> FromRequest<S> for Written {

@@ -3,9 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::Json;
-use axum::http::HeaderValue;
-use axum::http::header::ETAG;
 use axum::response::{IntoResponse, Response};
 use gateway_document::{Warning, WithheldTool};
 use serde::{Deserialize, Serialize};
@@ -15,9 +12,10 @@ use super::change_headers::ChangeHeaders;
 use super::conflict;
 use super::envoy_changes::between_snapshots;
 use super::problem::{FieldError, Problem};
+use super::shown::Shown;
 use crate::aside;
 use crate::difference::{ResourceChange, between_documents};
-use crate::gateway::{ChangeError, Edit, Gateway, Preview, WriteReport};
+use crate::gateway::{ChangeError, Edit, Gateway, Preview};
 
 /// The name of the parameter that a change is tried by.
 pub(super) const DRY_RUN: &str = "dry_run";
@@ -66,17 +64,20 @@ pub(super) struct Trial {
 }
 
 impl Trial {
-    /// A change that would not be taken, to this revision.
-    pub(super) fn failed(revision: u64, errors: Vec<FieldError>) -> Self {
-        Self {
-            revision,
-            errors,
-            ..Self::default()
-        }
+    /// The answer about a change to this revision that would not be taken.
+    pub(super) async fn failed(revision: u64, errors: Vec<FieldError>) -> Result<Shown, Problem> {
+        aside::run(move || {
+            Shown::json(&Self {
+                revision,
+                errors,
+                ..Self::default()
+            })
+        })
+        .await
     }
 
-    /// The effect of a change that was tried.
-    pub(super) async fn of(preview: Preview) -> Result<Self, Problem> {
+    /// The answer that is the effect of a change that was tried.
+    pub(super) async fn of(preview: Preview) -> Result<Shown, Problem> {
         aside::run(move || {
             let loosens = preview.loosens();
             let Preview {
@@ -87,7 +88,7 @@ impl Trial {
             let json = |document| serde_json::to_value(document).unwrap_or_default();
             let envoy = between_snapshots(&before.snapshot, &after.snapshot);
             let withheld: BTreeSet<_> = after.withheld().map(|(_, withheld)| withheld).collect();
-            Ok(Self {
+            Shown::json(&Self {
                 valid: true,
                 errors: Vec::new(),
                 revision: before.revision.0,
@@ -104,35 +105,28 @@ impl Trial {
     }
 }
 
-/// A change that was made, or tried.
-pub(super) enum Done {
-    Made(WriteReport),
-    Tried(Trial),
+/// The answer to a change that was made, or tried.
+pub(super) struct Done {
+    answer: Shown,
+    /// The revision that was made; none where the change was only tried.
+    pub(super) made: Option<u64>,
 }
 
 impl Done {
     /// The answer to a change of the document. Its entity tag is the revision, as `GET` of the
     /// document has it.
-    pub(super) fn of_document(self) -> Response {
-        let tag = match &self {
-            Self::Made(report) => Some(report.revision.to_string()),
-            Self::Tried(_) => None,
-        };
+    fn of_document(self) -> Response {
+        let tag = self.made.map(|revision| revision.to_string());
         self.tagged(tag)
     }
 
     /// The answer to a change after which `GET` shows what has this entity tag. What was only
     /// tried, or is gone, has none.
     pub(super) fn tagged(self, tag: Option<String>) -> Response {
-        let mut answer = match self {
-            Self::Made(report) => Json(report).into_response(),
-            Self::Tried(trial) => Json(trial).into_response(),
-        };
-        let tag = tag.and_then(|tag| HeaderValue::from_str(&format!("\"{tag}\"")).ok());
-        if let Some(tag) = tag {
-            answer.headers_mut().insert(ETAG, tag);
+        match tag {
+            Some(tag) => self.answer.tagged(tag).into_response(),
+            None => self.answer.into_response(),
         }
-        answer
     }
 }
 
@@ -145,12 +139,16 @@ pub(super) async fn make_or_try(
 ) -> Result<Result<Done, Problem>, ChangeError> {
     if dry_run {
         let preview = gateway.preview(edit, headers.precondition).await?;
-        return Ok(Trial::of(preview).await.map(Done::Tried));
+        let tried = Trial::of(preview).await;
+        return Ok(tried.map(|answer| Done { answer, made: None }));
     }
     let report = gateway
         .change(edit, headers.precondition, headers.author)
         .await?;
-    Ok(Ok(Done::Made(report)))
+    let made = Some(report.revision);
+    // It is as long as the fleet.
+    let answer = aside::run(move || Shown::json(&report)).await;
+    Ok(answer.map(|answer| Done { answer, made }))
 }
 
 /// Makes a change of the document as a whole, or tries it. A refusal names who wrote what it is

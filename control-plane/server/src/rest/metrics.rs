@@ -4,24 +4,28 @@
 //! answered. Labels have few values: routes of the API, statuses, states. Nothing that a caller
 //! writes becomes one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use gateway_document::ServerName;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use store::RevisionNumber;
 use tokio::time::Instant;
 use xds::{NodeAnswer, NodeSummary};
 
 use super::problem::Problem;
 use super::shown::{self, Shown};
-use crate::gateway::{Gateway, Rollout, RolloutState, Stage};
+use crate::gateway::{Gateway, ListState, Rollout, RolloutState, Stage};
+use crate::generation::Built;
 use crate::secrets::SecretState;
 
 /// The bounds of times, in seconds: from an answer out of memory to a change that waits for the
@@ -182,44 +186,65 @@ fn add_envoys(registry: &mut Registry, gateway: &Gateway) {
     );
 }
 
+/// The state that gauges are made of. Copied out: there may be many servers, secrets and tools, and
+/// writers wait for who reads.
+struct StateSeen {
+    current: Arc<Built>,
+    desired: Arc<Built>,
+    newest: RevisionNumber,
+    accepted: Option<RevisionNumber>,
+    stage: Stage,
+    attempts: Arc<BTreeMap<ServerName, ListState>>,
+}
+
+impl StateSeen {
+    fn of(gateway: &Gateway) -> Self {
+        let state = gateway.read();
+        Self {
+            current: Arc::clone(&state.current),
+            desired: Arc::clone(&state.desired.built),
+            newest: state.desired.head,
+            accepted: state.accepted.as_ref().map(|accepted| accepted.revision),
+            stage: state.stage,
+            attempts: Arc::clone(&state.attempts),
+        }
+    }
+}
+
 fn add_state(registry: &mut Registry, gateway: &Gateway) {
-    let state = gateway.read();
-    let revision = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let current = &state.current;
+    let seen = StateSeen::of(gateway);
+    let revision = |number: RevisionNumber| i64::try_from(number.0).unwrap_or(i64::MAX);
     let gauges = [
         (
             "revision",
             "The revision that Envoys are meant to have",
-            revision(current.revision.0),
+            revision(seen.current.revision),
         ),
         (
             "newest_revision",
             "The newest revision that is stored",
-            revision(state.desired.head.0),
+            revision(seen.newest),
         ),
         (
             "accepted_revision",
             "The revision that Envoys accepted last; 0 while there is none",
-            state
-                .accepted
-                .as_ref()
-                .map_or(0, |accepted| revision(accepted.revision.0)),
+            seen.accepted.map_or(0, revision),
         ),
         (
             "tools_withheld",
             "Tools that are listed and cannot be called, or not everywhere",
-            number(current.withheld().count()),
+            number(seen.current.withheld().count()),
         ),
         (
             "idle_rules",
             "Rules that have no effect",
-            number(current.warnings.len()),
+            number(seen.current.warnings.len()),
         ),
     ];
     for (name, help, value) in gauges {
         add(registry, name, help, value);
     }
-    let is = |stage| i64::from(state.stage == stage);
+    let is = |stage| i64::from(seen.stage == stage);
     let help = "How far the judgement of the generation in hand is: 1 at one of the states";
     let stages = [
         ("open", is(Stage::Open)),
@@ -228,29 +253,39 @@ fn add_state(registry: &mut Registry, gateway: &Gateway) {
         ("kept", is(Stage::Kept)),
     ];
     add_states(registry, "rollout", help, stages);
-    let document = &state.desired.built.document;
-    let in_state = |wanted: SecretState| {
-        let secrets = document.secrets.iter();
-        let states = secrets.map(|(name, secret)| gateway.secrets().status(name, secret).state);
-        number(states.filter(|state| *state == wanted).count())
-    };
-    let secrets = [
+    let document = &seen.desired.document;
+    let secrets = document.secrets.iter();
+    let secrets = counted(secrets.map(|(name, secret)| {
+        let status = gateway.secrets().status(name, secret);
+        status.state.word()
+    }));
+    let states = [
         SecretState::Given,
         SecretState::Old,
         SecretState::Missing,
         SecretState::Unknown,
     ];
     let help = "Secrets of the document, by whether Envoys are given what their places hold";
-    let secrets = secrets.map(|state| (state.word(), in_state(state)));
-    add_states(registry, "secrets", help, secrets);
-    let in_state = |word: &str| {
-        let names = document.servers.keys();
-        let states = names.map(|name| gateway.server_state(&state, name).word());
-        number(states.filter(|state| *state == word).count())
-    };
-    let servers = ["up", "down", "unknown"].map(|word| (word, in_state(word)));
+    let states = states.map(|state| (state.word(), of_word(&secrets, state.word())));
+    add_states(registry, "secrets", help, states);
+    let names = document.servers.keys();
+    let servers = counted(names.map(|name| gateway.server_state(&seen.attempts, name).word()));
+    let states = ["up", "down", "unknown"].map(|word| (word, of_word(&servers, word)));
     let help = "Registered servers, by whether they list their tools and an endpoint answers";
-    add_states(registry, "servers", help, servers);
+    add_states(registry, "servers", help, states);
+}
+
+/// How often each word comes.
+fn counted(words: impl Iterator<Item = &'static str>) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    for word in words {
+        *counts.entry(word).or_default() += 1;
+    }
+    counts
+}
+
+fn of_word(counts: &BTreeMap<&'static str, usize>, word: &str) -> i64 {
+    number(counts.get(word).copied().unwrap_or_default())
 }
 
 fn add_rollouts(registry: &mut Registry, gateway: &Gateway) {

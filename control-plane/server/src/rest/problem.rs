@@ -1,8 +1,8 @@
 //! Errors as problem documents (RFC 9457).
 
-use axum::Json;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use gateway_document::Fault;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
@@ -10,6 +10,7 @@ use store::StoreError;
 use utoipa::ToSchema;
 
 use super::history::PastChange;
+use super::late_bodies::LateBody;
 use crate::gateway::{ChangeError, WriteReport};
 use crate::generation::FindToolError;
 use crate::sections::SectionError;
@@ -77,6 +78,10 @@ impl From<gateway_document::Problem> for FieldError {
 /// A mark of an answer: what was asked for is stored as a revision, whatever became of that.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ChangeIsStored;
+
+/// How many faults and changes are written on a thread that serves requests: those of an ordinary
+/// slip, in less time than it takes to give them to another thread.
+const MOST_WRITTEN_HERE: usize = 20;
 
 const INVALID: &str = "urn:portcullis:invalid";
 const CONFLICT: &str = "urn:portcullis:conflict";
@@ -176,6 +181,11 @@ impl Problem {
         problem
     }
 
+    /// Whether it is as long as what was sent, or as the fleet: such a one is written aside.
+    fn is_long(&self) -> bool {
+        self.report.is_some() || self.errors.len() + self.changed_by.len() > MOST_WRITTEN_HERE
+    }
+
     /// Whether what was sent is right in itself and does not fit what is there.
     pub(super) fn is_conflict(&self) -> bool {
         self.r#type == CONFLICT
@@ -212,7 +222,11 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let is_stored = self.report.is_some();
-        let mut response = (status, Json(self)).into_response();
+        let mut response = if self.is_long() {
+            (status, Extension(LateBody::json(self))).into_response()
+        } else {
+            (status, Json(self)).into_response()
+        };
         if is_stored {
             response.extensions_mut().insert(ChangeIsStored);
         }

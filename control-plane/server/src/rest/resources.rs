@@ -16,7 +16,7 @@ use utoipa::IntoParams;
 use super::body::Written;
 use super::change_headers::ChangeHeaders;
 use super::conflict;
-use super::dry_run::{Done, DryRun, make_or_try};
+use super::dry_run::{DryRun, make_or_try};
 use super::history;
 use super::paging::Page;
 use super::problem::{FieldError, Problem};
@@ -184,9 +184,9 @@ async fn change(
     let error = match make_or_try(gateway, edit, headers, dry_run).await {
         Ok(done) => {
             let done = done?;
-            let tag = match &done {
-                Done::Made(report) => tag_after(kind, gateway, name, report.revision).await,
-                Done::Tried(_) => None,
+            let tag = match done.made {
+                Some(revision) => tag_after(kind, gateway, name, revision).await,
+                None => None,
             };
             return Ok(done.tagged(tag));
         }

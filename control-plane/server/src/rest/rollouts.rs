@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -18,6 +17,7 @@ use super::path_names::PathNames;
 use super::problem::Problem;
 use super::query::Parameters;
 use super::shown::{self, Shown};
+use crate::aside;
 use crate::gateway::{Gateway, Rollout, RolloutState, RolloutVerb, SteerError};
 use crate::timestamp::timestamp;
 
@@ -159,7 +159,7 @@ pub(super) async fn pause(
     path: PathNames<String>,
     change: ChangeHeaders,
     body: Bytes,
-) -> Result<Json<RolloutView>, Problem> {
+) -> Result<Shown, Problem> {
     without_words(&body)?;
     steer(state, path, change, RolloutVerb::Pause).await
 }
@@ -173,7 +173,7 @@ pub(super) async fn resume(
     path: PathNames<String>,
     change: ChangeHeaders,
     body: Bytes,
-) -> Result<Json<RolloutView>, Problem> {
+) -> Result<Shown, Problem> {
     without_words(&body)?;
     steer(state, path, change, RolloutVerb::Resume).await
 }
@@ -187,7 +187,7 @@ pub(super) async fn promote(
     path: PathNames<String>,
     change: ChangeHeaders,
     body: Bytes,
-) -> Result<Json<RolloutView>, Problem> {
+) -> Result<Shown, Problem> {
     without_words(&body)?;
     steer(state, path, change, RolloutVerb::Promote).await
 }
@@ -202,7 +202,7 @@ pub(super) async fn abort(
     path: PathNames<String>,
     change: ChangeHeaders,
     body: Bytes,
-) -> Result<Json<RolloutView>, Problem> {
+) -> Result<Shown, Problem> {
     let Abort { allow_loosening } = if body.is_empty() {
         Abort::default()
     } else {
@@ -234,9 +234,9 @@ async fn steer(
     PathNames(id): PathNames<String>,
     change: ChangeHeaders,
     verb: RolloutVerb,
-) -> Result<Json<RolloutView>, Problem> {
+) -> Result<Shown, Problem> {
     let rollout = gateway.steer(&id, verb, change.author).await?;
-    Ok(Json(view(rollout, &Fleet::of(&gateway))))
+    aside::run_glance(move || Shown::json(&view(rollout, &Fleet::of(&gateway)))).await
 }
 
 impl From<SteerError> for Problem {

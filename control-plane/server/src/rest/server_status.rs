@@ -1,5 +1,7 @@
 //! The state of a registered server, which is shown with what the document says of it.
 
+use std::sync::Arc;
+
 use gateway_document::{EndpointUrl, ServerName};
 use serde::Serialize;
 use serde_json::Value;
@@ -101,10 +103,11 @@ pub(super) struct ToolReview {
 pub(super) fn of(gateway: &Gateway, name: &str) -> Option<Value> {
     let name: ServerName = name.parse().ok()?;
     // Copied out: a list may be long, and writers wait for who reads.
-    let (desired, state) = {
+    let (desired, attempts) = {
         let known = gateway.read();
-        (known.desired.clone(), gateway.server_state(&known, &name))
+        (known.desired.clone(), Arc::clone(&known.attempts))
     };
+    let state = gateway.server_state(&attempts, &name);
     let server = desired.built.document.servers.get(&name)?;
     let word = state.word();
     let (since, reason) = match state {

@@ -54,6 +54,7 @@ impl Shown {
     /// # Errors
     /// When it cannot be written as JSON.
     pub(super) fn json(value: &impl Serialize) -> Result<Self, Problem> {
+        debug_assert!(aside::is_here(), "everybody else waits for it");
         let written = serde_json::to_vec(value).map_err(|error| Problem::internal(&error))?;
         Ok(Self::text("application/json", written))
     }

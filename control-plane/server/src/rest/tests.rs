@@ -46,3 +46,31 @@ async fn it_answers_large_questions_while_there_is_room_and_small_ones_always() 
     drop(unread);
     assert_eq!(answer(&router, "GET", LARGE).await.status().as_u16(), 200);
 }
+
+#[tokio::test]
+async fn it_gives_all_who_ask_the_same_meanwhile_one_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = gateway(folder.path(), "").await;
+    let router = router(gateway, AllowedHosts::default());
+    let asking = (0..9).map(|_| answer(&router, "GET", LARGE));
+    let mut written = Vec::new();
+    for answer in futures::future::join_all(asking).await {
+        assert_eq!(answer.status().as_u16(), 200);
+        let body = axum::body::to_bytes(answer.into_body(), usize::MAX);
+        written.push(body.await.unwrap());
+    }
+    // The first one was in hand when the others asked.
+    let places: std::collections::BTreeSet<_> = written.iter().map(|one| one.as_ptr()).collect();
+    assert_eq!(places.len(), 2);
+    // Each of them is a request that was answered.
+    let metrics = answer(&router, "GET", "/metrics").await;
+    let metrics = axum::body::to_bytes(metrics.into_body(), usize::MAX).await;
+    let metrics = String::from_utf8(metrics.unwrap().into()).unwrap();
+    let count = metrics
+        .lines()
+        .find(|line| line.contains(&format!("route=\"{LARGE}\",status")));
+    assert!(
+        count.is_some_and(|count| count.ends_with(" 9")),
+        "{metrics}"
+    );
+}

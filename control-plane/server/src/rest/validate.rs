@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 
 use super::body::Written;
 use super::config::read;
 use super::dry_run::Trial;
 use super::problem::{FieldError, Problem};
+use super::shown::Shown;
 use crate::aside;
 use crate::gateway::{ChangeError, Gateway, Precondition};
 
@@ -20,17 +20,17 @@ use crate::gateway::{ChangeError, Gateway, Precondition};
 pub(super) async fn post(
     State(gateway): State<Arc<Gateway>>,
     Written { text, format }: Written,
-) -> Result<Json<Trial>, Problem> {
+) -> Result<Shown, Problem> {
     let revision = gateway.latest().revision.0;
     let tried = match aside::run(move || read(&text, format)).await {
         Ok((edit, _)) => gateway.preview(edit, Precondition::None).await,
         Err(error) => Err(error),
     };
     let errors: Vec<FieldError> = match tried {
-        Ok(preview) => return Trial::of(preview).await.map(Json),
+        Ok(preview) => return Trial::of(preview).await,
         Err(ChangeError::Malformed(faults)) => faults.0.into_iter().map(Into::into).collect(),
         Err(ChangeError::Invalid(problems)) => problems.into_iter().map(Into::into).collect(),
         Err(other) => return Err(other.into()),
     };
-    Ok(Json(Trial::failed(revision, errors)))
+    Trial::failed(revision, errors).await
 }

@@ -9,7 +9,8 @@ use allocation_counter::measure;
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::Request;
-use axum::http::header::HOST;
+use axum::http::Method;
+use axum::http::header::{CONTENT_TYPE, HOST};
 use control_plane::rest;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
@@ -97,8 +98,15 @@ fn questions() -> Vec<String> {
 
 /// The status of the answer, and its size where it is whole.
 fn ask(serving: &Runtime, router: &Router, path: &str) -> (u16, u64) {
-    let request = Request::get(path).header(HOST, "127.0.0.1");
-    let request = request.body(Body::empty()).unwrap();
+    send(serving, router, Method::GET, path, "")
+}
+
+/// The same for a request of this body.
+fn send(serving: &Runtime, router: &Router, method: Method, path: &str, body: &str) -> (u16, u64) {
+    let request = Request::builder().method(method).uri(path);
+    let request = request.header(HOST, "127.0.0.1");
+    let request = request.header(CONTENT_TYPE, "application/yaml");
+    let request = request.body(Body::from(body.to_owned())).unwrap();
     let service = TowerToHyperService::new(router.clone());
     let answer = serving.block_on(service.call(request)).unwrap();
     let size = answer.body().size_hint().exact();
@@ -142,6 +150,20 @@ fn it_works_out_no_answer_on_the_threads_that_serve_requests() {
         let is_large =
             answer.is_some_and(|(_, (status, size), _)| *status == 200 && *size > 20_000);
         assert!(is_large, "{path}: {answer:?}");
+    }
+    // So is what is only tried.
+    for (method, path) in [
+        (Method::POST, "/api/v1/config/validate"),
+        (Method::PUT, "/api/v1/config?dry_run=true"),
+    ] {
+        let send = || send(&serving, &router, method.clone(), path, "{}");
+        send();
+        let mut answer = (0, 0);
+        let work = measure(|| answer = send());
+        let (status, size) = answer;
+        assert!(status == 200 && size > 20_000, "{path}: {answer:?}");
+        let is_long = work.count_total > FEW || work.bytes_total > size;
+        assert!(!is_long, "{path}: {answer:?} {work:?}");
     }
     drop(elsewhere);
 }
