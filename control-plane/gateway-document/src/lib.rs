@@ -45,6 +45,7 @@ mod shares;
 mod span;
 mod unique;
 mod unnamed_rule;
+mod uri_warnings;
 mod warning;
 
 pub use catalogue::{

@@ -1,5 +1,8 @@
 //! Finds the names that an author may have meant by one that is not there.
 
+use policy_engine::stands_for_some_uri;
+use url::Url;
+
 /// Longer names are not compared: the work grows with the product of the lengths.
 const LONGEST_COMPARED: usize = 64;
 /// Names less alike than this, from 0 to 1, are other names: `read` and `write` have 0.4, one wrong
@@ -55,6 +58,24 @@ pub fn near_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<S
     near.dedup_by(|(_, a), (_, b)| a == b);
     near.truncate(MOST_NEAR);
     near.into_iter().map(|(_, name)| name.to_owned()).collect()
+}
+
+/// The spelling of a pattern that URIs which pass have, by the URL standard; none where that is no
+/// better.
+pub(crate) fn near_pattern(pattern: &str) -> Option<String> {
+    let mut url = Url::parse(pattern).ok()?;
+    url.set_fragment(None);
+    if url.scheme() == "file" {
+        url.set_query(None);
+    }
+    let braces = |text: &str| text.replace("%7B", "{").replace("%7D", "}");
+    let mut path = braces(url.path());
+    while path.contains("//") {
+        path = path.replace("//", "/");
+    }
+    url.set_path(&path);
+    let near = braces(url.as_str());
+    (near != pattern && stands_for_some_uri(&near)).then_some(near)
 }
 
 /// A question with the names that are spelt most like `name`; none where no name is.

@@ -1,6 +1,6 @@
 //! Finds the rules that are right in themselves and yet do nothing: nobody lists their tool, or
 //! earlier rules decide everything that they say, or MCP has no such method. So do secrets that
-//! nothing names.
+//! nothing names. Rules by `uri` may also leave open what they are meant to close.
 
 use std::collections::BTreeSet;
 
@@ -19,24 +19,27 @@ use crate::parts::Parts;
 use crate::patience::Patience;
 use crate::problem::Pointer;
 use crate::shadowed::shadowed;
+use crate::uri_warnings::uri_warnings;
 
-/// A part of a document that has no effect, most likely because a name in it is misspelt.
+/// A part of a document that has no effect, most likely because a name in it is misspelt, or not
+/// all of the effect that was most likely meant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Warning {
     /// JSON Pointer (RFC 6901) into the document.
     pub path: String,
-    /// The name of the rule that has no effect, where it is one.
+    /// The name of the rule, where it is one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub rule: String,
-    /// The reason why it has none, with what to do about it.
+    /// The reason of the warning, with what to do about it.
     pub reason: String,
-    /// Names of listed tools, or of methods, that may have been meant, the nearest first.
+    /// Names of listed tools, of methods, or patterns of URIs that may have been meant, the nearest
+    /// first.
     pub near: Vec<String>,
 }
 
 /// Finds the rules that name a tool which no server lists, or a method that MCP does not have, then
-/// those that earlier rules shadow,
-/// and then secrets that nothing names, each in the document's order.
+/// those that earlier rules shadow, those by `uri` that match nothing or leave something open, and
+/// then secrets that nothing names, each in the document's order.
 #[must_use]
 pub fn warnings(document: &CheckedDocument, catalogue: &Catalogue) -> Vec<Warning> {
     warnings_within(document, catalogue, Patience::USUAL)
@@ -96,7 +99,14 @@ fn warnings_within(
             near: Vec::new(),
         }
     }));
-    let given_up_at = [given_up_at, shadowed.given_up_at];
+    let uris = uri_warnings(document, &mut Patience::new(steps));
+    warnings.extend(uris.found.into_iter().map(|warning| Warning {
+        path: root.at(warning.rule).at("match").at("uri").into_string(),
+        rule: document.tools[warning.rule].name.to_string(),
+        reason: warning.reason,
+        near: warning.near.into_iter().collect(),
+    }));
+    let given_up_at = [given_up_at, shadowed.given_up_at, uris.given_up_at];
     if let Some(index) = given_up_at.into_iter().flatten().min() {
         warnings.push(Warning {
             path: root.at(index).into_string(),

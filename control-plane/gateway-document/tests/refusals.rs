@@ -66,7 +66,7 @@ tools:
             ),
             ("/tools/1/match/prompt", "write `*` for every prompt"),
             ("/tools/2/match/tool", "it would match no tool"),
-            ("/tools/3/match/uri", "a scheme and host in small letters"),
+            ("/tools/3/match/uri", "did you mean `file:///secret/*`?"),
             ("/tools/4/match/uri", "no `.` or `..` between slashes"),
             ("/tools/5/validate", "of tools alone"),
             (

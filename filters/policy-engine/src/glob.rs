@@ -1,7 +1,7 @@
 //! Names with `*` in them.
 
 use crate::item_kind::ItemKind;
-use crate::uri::replace_expressions;
+use crate::uri_pattern::replace_expressions;
 
 /// A pattern in which each `*` stands for any text, the empty one included; all else stands for
 /// itself.
@@ -17,11 +17,18 @@ impl Glob {
 
     /// Reads the pattern of items of a kind. In one of URIs `{name}` stands for any text, too, as
     /// in the templates that servers list (RFC 6570).
-    pub(crate) fn of_items(kind: ItemKind, pattern: &str) -> Self {
+    #[must_use]
+    pub fn of_items(kind: ItemKind, pattern: &str) -> Self {
         match kind {
             ItemKind::Resource => Self(replace_expressions(pattern, '*')),
             _ => Self::new(pattern),
         }
+    }
+
+    /// The pattern, with `*` for all that stands for any text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// The text that every name begins with which the pattern stands for.

@@ -96,6 +96,7 @@ mod text_part;
 mod tool_list;
 mod tools;
 mod uri;
+mod uri_pattern;
 pub mod wire;
 
 pub use arguments_check::ArgumentsCheck;
@@ -123,7 +124,7 @@ pub use schema_cache::SchemaCache;
 pub use target::TargetId;
 pub use tool_list::{InvalidToolList, ToolList};
 pub use tools::FlawedTool;
-pub use uri::is_normal_pattern;
+pub use uri_pattern::{is_normal_pattern, stands_for_some_uri};
 
 /// Compiles one schema, so that it can be tried without a configuration.
 ///

@@ -3,6 +3,7 @@
 use policy_engine::{ItemKind, is_normal_pattern};
 
 use crate::document::{Dimension, Rule};
+use crate::near_names::near_pattern;
 use crate::problem::{Pointer, Problems};
 
 /// Checks that a rule is about one kind of item, and says nothing that other kinds do not have.
@@ -25,11 +26,15 @@ pub(super) fn check(rule: &Rule, at: &Pointer, problems: &mut Problems) {
                 format!("it would match no {kind}; name one, or write `*` for every {kind}"),
             );
         } else if kind == ItemKind::Resource && !is_normal_pattern(pattern) {
+            let near = near_pattern(pattern);
+            let near = near.map(|near| format!("; did you mean `{near}`?"));
             problems.add(
                 at,
                 "it would match nothing, because URIs are compared in their normal form (RFC 3986 \
                  section 6.2.2): a scheme and host in small letters, no `.` or `..` between \
-                 slashes, and `%` before nothing else than what no URI may hold",
+                 slashes, and `%` before nothing else than what no URI may hold"
+                    .to_owned()
+                    + &near.unwrap_or_default(),
             );
         }
     }

@@ -11,7 +11,7 @@ use crate::named_by::{COMPLETE, NamedBy};
 use crate::refusal::Refusal;
 use crate::tools::Subject;
 use crate::tools::rule::{LONGEST_NAME, Rule};
-use crate::uri;
+use crate::{uri, uri_pattern};
 
 /// The names by which a message other than a tool call says what it is about.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +107,7 @@ fn is_normal(kind: ItemKind, method: &str, name: &str) -> bool {
     }
     match kind {
         // A template has no braces once it is a URI, and servers take them for letters.
-        ItemKind::Resource if method == COMPLETE => uri::is_normal_template(name),
+        ItemKind::Resource if method == COMPLETE => uri_pattern::is_normal_template(name),
         ItemKind::Resource => uri::is_normal(name),
         // A server in C ends it at a NUL, and others trim it.
         ItemKind::Prompt => {
