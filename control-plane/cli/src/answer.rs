@@ -56,15 +56,26 @@ impl Format {
     ) -> anyhow::Result<String> {
         Ok(match self {
             Self::Table => table(answer).text(output::is_coloured()),
-            Self::Json => serde_json::to_string_pretty(answer)?,
+            Self::Json => json(answer)?,
             Self::Yaml => yaml(answer)?,
         })
     }
 }
 
-/// An answer in YAML, without the line feed at its end.
+/// An answer in JSON that a terminal shows and does not obey.
+fn json(answer: &Value) -> anyhow::Result<String> {
+    let json = serde_json::to_string_pretty(answer)?;
+    Ok(shown_text::escape_json(&json).into_owned())
+}
+
+/// An answer in YAML, without the line feed at its end. The marks that turn the direction of text
+/// stand in YAML as they are: an answer that has such ones is written as JSON, which YAML is too.
 pub(crate) fn yaml(answer: &Value) -> anyhow::Result<String> {
-    Ok(yaml_serde::to_string(answer)?.trim_end().to_owned())
+    let yaml = yaml_serde::to_string(answer)?;
+    if yaml.contains(shown_text::is_obeyed_in_lines) {
+        return json(answer);
+    }
+    Ok(yaml.trim_end().to_owned())
 }
 
 /// The items of a list in an answer; none where there is no list.

@@ -210,7 +210,7 @@ impl Endpoint {
         if let Some(error) = message.error {
             let sentence = error["message"].as_str().unwrap_or("no reason given");
             bail!(Refused {
-                sentence: sentence.to_owned(),
+                sentence: shown_text::on_one_line(sentence),
                 code: error["code"].as_i64(),
             });
         }

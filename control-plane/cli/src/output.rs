@@ -35,9 +35,10 @@ pub(crate) fn is_coloured() -> bool {
     AutoStream::choice(&io::stdout()) != ColorChoice::Never
 }
 
-/// Writes words and a line feed to standard error. Where nobody can be told, there is nobody to
-/// tell that either.
+/// Writes words and a line feed to standard error, and nothing that a terminal would obey: others'
+/// words may be among them. Where nobody can be told, there is nobody to tell that either.
 pub(crate) fn tell(words: impl Display) {
+    let words = shown_text::in_lines(&words.to_string());
     let _ = writeln!(io::stderr().lock(), "{words}");
 }
 
@@ -45,6 +46,7 @@ pub(crate) fn tell(words: impl Display) {
 pub(crate) fn redraw(line: impl Display) {
     const CLEAR_LINE: &str = "\r\x1b[K";
     let mut terminal = io::stderr().lock();
+    let line = shown_text::on_one_line(&line.to_string());
     let _ = write!(terminal, "{CLEAR_LINE}{line}").and_then(|()| terminal.flush());
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct Cell {
 
 impl Cell {
     pub(crate) fn new(text: impl Into<String>, tone: Tone) -> Self {
-        let text = text.into().replace(char::is_control, " ");
+        let text = shown_text::on_one_line(&text.into());
         Self { text, tone }
     }
 }
@@ -141,7 +141,7 @@ mod tests {
     fn table() -> Table {
         let mut table = Table::under(&["NAME", "STATE", "REASON"]);
         table.push(["größe".into(), Cell::new("up", Tone::Good), "".into()]);
-        table.push(["本".into(), "".into(), "a\nb \u{1b}[31mc".into()]);
+        table.push(["本".into(), "".into(), "a\nb \u{1b}[31m\u{202e}c".into()]);
         table
     }
 
@@ -150,7 +150,7 @@ mod tests {
         let expected = [
             "NAME   STATE  REASON",
             "größe  up",
-            "本            a b  [31mc",
+            "本            a b  [31m c",
         ];
         assert_eq!(table().text(false), expected.join("\n"));
         assert_eq!(Table::default().text(true), "");

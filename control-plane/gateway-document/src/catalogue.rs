@@ -149,10 +149,10 @@ fn bad_name(name: &str) -> Option<&'static str> {
         Some("a tool without a name cannot be called; have its server name it")
     } else if name.len() > LONGEST_NAME {
         Some("its name is longer than 256 bytes; have its server shorten it")
-    } else if name.contains('*') || name.chars().any(char::is_control) {
+    } else if name.contains('*') || name.contains(shown_text::is_obeyed) {
         Some(
-            "its name contains `*` or a control character, which no rule could match; have its \
-             server rename it",
+            "its name contains `*`, a control character or a mark that turns the direction of \
+             text, which no rule could match; have its server rename it",
         )
     } else {
         None

@@ -1,5 +1,6 @@
 //! The lists of the registered servers: asked for, kept byte for byte, and judged.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use store::{Catalogue, DefinitionReview, RawTool, ReviewState};
 use time::OffsetDateTime;
 
 mod client;
+mod connection;
 mod era;
 mod json_schema;
 mod list_error;
@@ -169,12 +171,18 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// A server's own words go into logs and answers; they may be of any length.
+/// A server's own words as they go into logs and answers: they may be of any length, and made to
+/// look like lines of ours.
 fn shortened(text: &str) -> String {
+    shown_text::on_one_line(&cut(text))
+}
+
+/// As much of a text as anybody reads.
+fn cut(text: &str) -> Cow<'_, str> {
     const MOST_CHARACTERS: usize = 300;
     match text.char_indices().nth(MOST_CHARACTERS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
     }
 }
 

@@ -94,11 +94,10 @@ async fn run() -> Result<()> {
         None => first_document(settings.document.as_deref())?,
     };
     let publisher = Publisher::new();
-    let client = CatalogueClient::new().context("cannot set up the client for servers' lists")?;
     let (gateway, rollouts) = Gateway::start(
         Arc::new(store.clone()),
         publisher.clone(),
-        client,
+        CatalogueClient::new(),
         module,
         first,
     )

@@ -38,7 +38,7 @@ impl OnRecord {
 fn plain_words(text: &str) -> Result<String, String> {
     const MOST_CHARACTERS: usize = 500;
     let text = text.trim();
-    if text.chars().any(char::is_control) || text.chars().count() > MOST_CHARACTERS {
+    if text.contains(shown_text::is_obeyed) || text.chars().count() > MOST_CHARACTERS {
         return Err(format!(
             "write at most {MOST_CHARACTERS} characters, and no control characters"
         ));

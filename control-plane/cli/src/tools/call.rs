@@ -1,5 +1,6 @@
 //! `portcullis tools call`: one tool behind the gateway, called from a terminal.
 
+use std::io::{IsTerminal as _, stdout};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -65,7 +66,8 @@ pub(super) async fn run(call: Call) -> anyhow::Result<ExitCode> {
     };
     let read: CallResult = serde_json::from_str(result.get())
         .with_context(|| format!("the answer is no result of a tool: `{result}`"))?;
-    output::data(shown(&read, &result))?;
+    let to_people = stdout().is_terminal();
+    output::data(shown(&read, &result, to_people))?;
     Ok(if read.is_error {
         ExitCode::FAILURE
     } else {
@@ -115,11 +117,40 @@ fn check_url(url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The structured content where there is one, else the texts, else the whole.
-fn shown(read: &CallResult, whole: &RawValue) -> String {
-    match (&read.structured_content, read.text()) {
-        (Some(structured), _) => layout::in_lines(structured),
-        (None, Some(text)) => text,
-        (None, None) => layout::in_lines(whole),
+/// The structured content where there is one, else the texts, else the whole. To people on a
+/// terminal it shows nothing that a terminal would obey; a program gets a text as it is.
+fn shown(read: &CallResult, whole: &RawValue, to_people: bool) -> String {
+    let json = match (&read.structured_content, read.text()) {
+        (Some(structured), _) => structured,
+        (None, Some(text)) if to_people => return shown_text::in_lines(&text),
+        (None, Some(text)) => return text,
+        (None, None) => whole,
+    };
+    shown_text::escape_json(&layout::in_lines(json)).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn it_lets_no_terminal_obey_a_tools_result_and_gives_a_program_its_text() {
+        let shown = |result: Value, to_people: bool| {
+            let read: CallResult = serde_json::from_value(result.clone()).unwrap();
+            let whole = RawValue::from_string(result.to_string()).unwrap();
+            shown(&read, &whole, to_people)
+        };
+        let text = "a\u{1b}]0;b\u{7}\n\u{202e}c\u{9b}d";
+        let result = json!({"content": [{"type": "text", "text": text}]});
+        assert_eq!(shown(result.clone(), true), "a ]0;b \n c d");
+        assert_eq!(shown(result, false), text);
+        for to_people in [true, false] {
+            let result = json!({"structuredContent": "a\u{9b}b", "content": []});
+            assert_eq!(shown(result, to_people), r#""a\u009bb""#);
+            let neither = shown(json!({"content": [], "x": "\u{202e}"}), to_people);
+            assert!(neither.contains(r#""\u202e""#), "{neither}");
+        }
     }
 }

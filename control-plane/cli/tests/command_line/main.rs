@@ -1,6 +1,7 @@
 //! The command line, as far as nothing has to run for it.
 
 mod dotenv;
+mod hostile_words;
 mod lost_answers;
 mod peer;
 mod program;

@@ -3,19 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use gateway_document::ServerAbout;
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
-use reqwest::{Client, ClientBuilder, RequestBuilder, Response};
+use http::{HeaderMap, Method, Request};
+use http_body_util::Full;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
+use super::connection::{Answer, Connector, MOST_BYTES_AFTER_HEAD};
 use super::era::Era;
 use super::list_error::ListError;
 use super::sse::EventReader;
-use super::tls::TlsError;
 use super::way::Way;
 use crate::aside;
 use crate::secrets::SecretKeeper;
@@ -36,7 +36,7 @@ pub struct Listing {
 /// Asks servers for their tools.
 #[derive(Debug, Clone)]
 pub struct CatalogueClient {
-    http: Client,
+    connector: Connector,
     pub(super) secrets: Option<Arc<SecretKeeper>>,
     /// How the server in hand is reached.
     pub(super) way: Arc<Way>,
@@ -46,11 +46,10 @@ pub struct CatalogueClient {
 
 /// A reply longer than this is not a list of tools.
 const MOST_BYTES: usize = 16 << 20;
+const _: () = assert!(2 * MOST_BYTES <= MOST_BYTES_AFTER_HEAD);
 /// A reply that is longer is looked through aside: that takes a millisecond and more, in which no
 /// Envoy and no operator would be answered. Few lists are longer.
 const LONG: usize = 100 << 10;
-const CONNECT_WITHIN: Duration = Duration::from_secs(2);
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How long one endpoint may take for the whole list, however many answers that is. Each answer has
 /// a time of its own, and a server that uses up each of them would be listed for hours, while
 /// nobody is told that it is slow. A list of 16 MiB at 3 Mbit/s comes within it.
@@ -62,31 +61,28 @@ pub(super) struct Reply {
     pub(super) headers: HeaderMap,
 }
 
+impl Default for CatalogueClient {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl CatalogueClient {
     /// A client that connects directly, as Envoy does.
-    ///
-    /// # Errors
-    /// When the system's resolver or TLS cannot be set up.
-    pub fn new() -> Result<Self, reqwest::Error> {
-        Self::with(Client::builder().no_proxy())
+    #[must_use]
+    pub fn new() -> Self {
+        Self::reaching(|_| true)
     }
 
-    /// A client that connects as `builder` says.
-    ///
-    /// # Errors
-    /// When the system's resolver or TLS cannot be set up.
-    pub fn with(builder: ClientBuilder) -> Result<Self, reqwest::Error> {
-        let http = builder
-            .connect_timeout(CONNECT_WITHIN)
-            .timeout(ANSWER_WITHIN)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        Ok(Self {
-            http,
+    /// A client that finds nobody at a port of which `ports` does not say that it is there.
+    #[must_use]
+    pub fn reaching(ports: fn(u16) -> bool) -> Self {
+        Self {
+            connector: Connector::new(ports),
             secrets: None,
             way: Arc::default(),
             list_within: LIST_WITHIN,
-        })
+        }
     }
 
     /// The same client with the secrets of a gateway.
@@ -108,7 +104,7 @@ impl CatalogueClient {
         let body =
             json!({"jsonrpc": "2.0", "id": ID, "method": method, "params": era.complete(params)});
         let response = self.post(url, era, method, &body).await?;
-        let headers = response.headers().clone();
+        let headers = response.headers.clone();
         let text = read_reply(response, url, method, ID).await?;
         let unreadable = |reason: String| ListError::Unreadable {
             url: url.to_owned(),
@@ -161,36 +157,33 @@ impl CatalogueClient {
             session: Some(_), ..
         } = era
         {
-            let request = self.http.delete(url).headers(era.headers(""));
-            if let Err(error) = self.send(url, request).await {
+            let asked = self.send(url, Method::DELETE, era.headers(""), Bytes::new());
+            if let Err(error) = asked.await {
                 tracing::debug!(url, %error, "could not end the session");
             }
         }
     }
 
     /// Sends a request on the way to the server in hand.
-    async fn send(&self, url: &str, request: RequestBuilder) -> Result<Response, ListError> {
-        let unreachable = |source: reqwest::Error| ListError::Unreachable {
-            url: url.to_owned(),
-            source: source.without_url(),
-        };
-        let mut request = request.build().map_err(unreachable)?;
+    async fn send(
+        &self,
+        url: &str,
+        method: Method,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Answer, ListError> {
         if let Some(credential) = &self.way.credential {
-            let headers = request.headers_mut();
             headers.insert(&credential.header, credential.value.clone());
         }
-        match &self.way.tls {
-            Some(tls) => {
-                let sent = timeout(ANSWER_WITHIN, tls.send(request)).await;
-                sent.map_err(|_| TlsError::Slow)
-                    .flatten()
-                    .map_err(|source| ListError::Tls {
-                        url: url.to_owned(),
-                        source,
-                    })
-            }
-            None => self.http.execute(request).await.map_err(unreachable),
-        }
+        let request = Request::builder().method(method).uri(url);
+        let mut request = request.body(Full::new(body)).map_err(|error| {
+            let url = url.to_owned();
+            let source = Box::new(error);
+            ListError::Unreachable { url, source }
+        })?;
+        *request.headers_mut() = headers;
+        let answer = self.connector.send(self.way.tls.as_ref(), request).await;
+        answer.map_err(|error| ListError::at(url, error))
     }
 
     /// Sends a message; gives the response where it is a success.
@@ -200,10 +193,11 @@ impl CatalogueClient {
         era: &Era,
         method: &'static str,
         body: &Value,
-    ) -> Result<Response, ListError> {
-        let request = self.http.post(url).headers(era.headers(method));
-        let response = self.send(url, request.body(body.to_string())).await?;
-        let status = response.status();
+    ) -> Result<Answer, ListError> {
+        let body = Bytes::from(body.to_string());
+        let asked = self.send(url, Method::POST, era.headers(method), body);
+        let response = asked.await?;
+        let status = response.status;
         if status.is_success() {
             return Ok(response);
         }
@@ -242,19 +236,18 @@ struct ErrorObject {
 /// The one message that answers the request: the body, or the event of a stream that carries the
 /// id.
 async fn read_reply(
-    response: Response,
+    mut response: Answer,
     url: &str,
     method: &'static str,
     id: i64,
 ) -> Result<Vec<u8>, ListError> {
     let content_type = response
-        .headers()
+        .headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     if !content_type.is_some_and(|value| value.starts_with("text/event-stream")) {
         return read_body(response, url, method).await;
     }
-    let mut response = response;
     let mut events = EventReader::default();
     let mut read = 0;
     while let Some(chunk) = next_chunk(&mut response, url).await? {
@@ -303,7 +296,7 @@ async fn aside_if_long<T: Send + 'static>(
 }
 
 async fn read_body(
-    mut response: Response,
+    mut response: Answer,
     url: &str,
     method: &'static str,
 ) -> Result<Vec<u8>, ListError> {
@@ -315,16 +308,9 @@ async fn read_body(
     Ok(body)
 }
 
-async fn next_chunk(response: &mut Response, url: &str) -> Result<Option<bytes::Bytes>, ListError> {
-    let chunk = timeout(ANSWER_WITHIN, response.chunk()).await;
-    let chunk = chunk.map_err(|_| ListError::Tls {
-        url: url.to_owned(),
-        source: TlsError::Slow,
-    })?;
-    chunk.map_err(|source| ListError::Unreachable {
-        url: url.to_owned(),
-        source: source.without_url(),
-    })
+async fn next_chunk(response: &mut Answer, url: &str) -> Result<Option<Bytes>, ListError> {
+    let chunk = response.chunk().await;
+    chunk.map_err(|error| ListError::at(url, error))
 }
 
 fn within_bounds(bytes: usize, url: &str, method: &'static str) -> Result<usize, ListError> {

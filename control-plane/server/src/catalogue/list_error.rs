@@ -1,11 +1,13 @@
 //! Why a server does not list its tools, in words that say what to look at.
 
+use std::error::Error;
 use std::time::Duration;
 
 use gateway_document::SecretName;
 use http::StatusCode;
 use thiserror::Error;
 
+use super::connection::ConnectionError;
 use super::tls::TlsError;
 
 /// The reason why a server's tools could not be listed.
@@ -17,15 +19,23 @@ pub enum ListError {
         /// The URL where it should be.
         url: String,
         /// The error of the connection.
-        source: reqwest::Error,
+        source: Box<dyn Error + Send + Sync>,
     },
-    /// There is no answer by TLS.
+    /// There is no connection by TLS.
     #[error("`{url}` cannot be reached by TLS; look at its certificate, and at `upstream.tls`")]
     Tls {
         /// The URL where it should be.
         url: String,
         /// The fault of the connection.
         source: TlsError,
+    },
+    /// There is a connection, and no answer comes that can be read.
+    #[error("`{url}` takes connections and gives no sound answer; look at the server")]
+    NoAnswer {
+        /// The URL where it should be.
+        url: String,
+        /// The fault of the answer.
+        source: ConnectionError,
     },
     /// Its answers come, and its list does not come to an end.
     #[error(
@@ -87,4 +97,16 @@ pub enum ListError {
         /// The fault of its answer.
         reason: String,
     },
+}
+
+impl ListError {
+    /// The reason of a fault on the connection to this URL.
+    pub(super) fn at(url: &str, fault: ConnectionError) -> Self {
+        let url = url.to_owned();
+        match fault {
+            ConnectionError::NotMade(source) => Self::Unreachable { url, source },
+            ConnectionError::Tls(source) => Self::Tls { url, source },
+            source => Self::NoAnswer { url, source },
+        }
+    }
 }

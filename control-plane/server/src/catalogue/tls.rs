@@ -1,17 +1,14 @@
-//! Requests by TLS, believing whom Envoy believes: a certificate of a given authority that is for
-//! one of the given names, whatever name the server was asked for.
+//! Connections by TLS, believing whom Envoy believes: a certificate of a given authority that is
+//! for one of the given names, whatever name the server was asked for.
 
 use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use reqwest::{Body, Request, Response};
+use http::Uri;
 use thiserror::Error;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
 };
@@ -25,7 +22,7 @@ use tokio_rustls::rustls::{
 
 use crate::secrets::Unusable;
 
-/// Why there is no answer by TLS.
+/// Why there is no connection by TLS.
 #[derive(Debug, Error)]
 pub enum TlsError {
     /// A certificate that is to be believed or shown cannot be.
@@ -46,12 +43,6 @@ pub enum TlsError {
     /// Nothing answers, or it is not believed.
     #[error("nothing answers there that is believed")]
     Connection(#[source] io::Error),
-    /// The answer is not HTTP.
-    #[error("the answer is not HTTP")]
-    Http(#[source] hyper::Error),
-    /// It took too long.
-    #[error("it did not answer in time")]
-    Slow,
 }
 
 /// The way to a server by TLS.
@@ -99,43 +90,20 @@ impl TlsWay {
         })
     }
 
-    /// Sends a request on a connection of its own, and waits for the head of the answer.
-    pub(super) async fn send(&self, request: Request) -> Result<Response, TlsError> {
-        let url = request.url().clone();
-        let host = url.host_str().unwrap_or_default();
-        let port = url.port_or_known_default().unwrap_or(443);
+    /// Agrees with the server at the other end of a stream, which `to` names.
+    pub(super) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        to: &Uri,
+        stream: S,
+    ) -> Result<TlsStream<S>, TlsError> {
+        let host = to.host().unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let asked = server_name(self.asked.clone().unwrap_or_else(|| bare.to_owned()))?;
-        let stream = TcpStream::connect((bare, port))
-            .await
-            .map_err(TlsError::Connection)?;
-        let stream = TlsConnector::from(Arc::clone(&self.config))
+        TlsConnector::from(Arc::clone(&self.config))
             .connect(asked, stream)
             .await
-            .map_err(TlsError::Connection)?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(TlsError::Http)?;
-        // It ends with the answer's body, or when that is dropped.
-        tokio::spawn(connection);
-        let response = sender.send_request(plain(&request, host, port)).await;
-        let response = response.map_err(TlsError::Http)?;
-        Ok(response.map(Body::wrap).into())
+            .map_err(TlsError::Connection)
     }
-}
-
-/// The request as it is written on a connection to its server.
-fn plain(request: &Request, host: &str, port: u16) -> http::Request<Full<Bytes>> {
-    let body = request.body().and_then(Body::as_bytes);
-    let body = Full::new(Bytes::copy_from_slice(body.unwrap_or_default()));
-    let mut written = http::Request::new(body);
-    *written.method_mut() = request.method().clone();
-    *written.uri_mut() = request.url().path().parse().unwrap_or_default();
-    *written.headers_mut() = request.headers().clone();
-    if let Ok(authority) = format!("{host}:{port}").parse() {
-        written.headers_mut().insert(http::header::HOST, authority);
-    }
-    written
 }
 
 fn server_name(name: String) -> Result<ServerName<'static>, TlsError> {

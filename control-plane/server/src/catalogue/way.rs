@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::sign::CertifiedKey;
 
-use super::shortened;
+use super::cut;
 use super::tls::{TlsError, TlsWay};
 use crate::secrets::{Authorities, Material, Traces, certified, read_file};
 
@@ -37,13 +37,15 @@ impl Way {
         credential.any(|credential| credential.traces.are_in(answer))
     }
 
-    /// The words of the server, shortened, and without the credential that it was shown.
+    /// The words of the server, shortened and on one line, and without the credential that it was
+    /// shown. That is looked for in the words as they are: a tab may be in it.
     pub(super) fn words(&self, words: &str) -> String {
-        let words = shortened(words);
-        match &self.credential {
+        let words = cut(words).into_owned();
+        let words = match &self.credential {
             Some(credential) => credential.traces.without(words),
             None => words,
-        }
+        };
+        shown_text::on_one_line(&words)
     }
 }
 

@@ -197,7 +197,7 @@ impl Gateway {
             };
             match &reason {
                 Some(reason) => {
-                    tracing::warn!(%server, %endpoint, "the endpoint is down: {reason}");
+                    tracing::warn!(%server, %endpoint, reason, "the endpoint is down");
                 }
                 None => tracing::info!(%server, %endpoint, "the endpoint is up"),
             }

@@ -161,7 +161,7 @@ impl Gateway {
         let since = match state.attempts.get(name) {
             Some(ListState::Down { since, .. }) => *since,
             _ => {
-                tracing::warn!(server = %name, "cannot list the server's tools: {reason}");
+                tracing::warn!(server = %name, reason, "cannot list the server's tools");
                 OffsetDateTime::now_utc()
             }
         };

@@ -34,7 +34,7 @@ pub(crate) async fn gateway(folder: &Path, text: &str) -> Arc<Gateway> {
         path: folder.join("00.wasm"),
         shelf: ModuleShelf::default(),
     };
-    let client = CatalogueClient::new().unwrap();
+    let client = CatalogueClient::new();
     let (store, publisher) = (Arc::new(store), Publisher::new());
     let started = Gateway::start(store, publisher, client, module, document(text));
     started.await.unwrap().0

@@ -73,7 +73,7 @@ fn text(parts: &Parts, name: &'static str) -> Result<Option<String>, Problem> {
     };
     let text = std::str::from_utf8(value.as_bytes()).ok().map(str::trim);
     let text = text.filter(|text| {
-        !text.chars().any(char::is_control) && text.chars().count() <= MOST_CHARACTERS
+        !text.contains(shown_text::is_obeyed) && text.chars().count() <= MOST_CHARACTERS
     });
     match text {
         Some("") => Ok(None),

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::history::PastChange;
 use super::late_bodies::LateBody;
+use crate::catalogue::with_causes;
 use crate::gateway::{ChangeError, WriteReport};
 use crate::generation::FindToolError;
 use crate::sections::SectionError;
@@ -209,13 +210,8 @@ impl Problem {
 
 /// Writes an error and its causes into the log.
 fn log(error: &dyn std::error::Error) {
-    let mut causes = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        causes = format!("{causes}: {error}");
-        cause = error.source();
-    }
-    tracing::error!("{causes}");
+    let causes = with_causes(error);
+    tracing::error!(causes, "the request cannot be answered");
 }
 
 impl IntoResponse for Problem {

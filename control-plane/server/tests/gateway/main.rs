@@ -22,6 +22,7 @@ mod gated_targets;
 mod gated_waves;
 mod guard;
 mod harness;
+mod hostile_words;
 mod idle_rules;
 mod kept;
 mod keys;

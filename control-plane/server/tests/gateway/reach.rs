@@ -3,17 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::{LazyLock, Mutex};
+use std::sync::Mutex;
 
 use control_plane::catalogue::CatalogueClient;
-use reqwest::{Client, Proxy};
 use tokio::net::TcpSocket;
 
 static OURS: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-
-/// An address at which nobody listens as long as the process lives: it is ours, and we do not
-/// listen either.
-static NOBODY: LazyLock<(TcpSocket, SocketAddr)> = LazyLock::new(reserve);
 
 /// Takes a port that nobody else gets while the socket lives, and on which the caller may listen.
 pub fn reserve() -> (TcpSocket, SocketAddr) {
@@ -31,11 +26,5 @@ pub fn allow(port: u16) {
 
 /// A client that finds nobody at any port but those of the test's own servers.
 pub fn client() -> CatalogueClient {
-    let proxy = Proxy::custom(|url| {
-        let ours = url
-            .port()
-            .is_some_and(|port| OURS.lock().unwrap().contains(&port));
-        (!ours).then(|| format!("http://{}", NOBODY.1))
-    });
-    CatalogueClient::with(Client::builder().proxy(proxy)).unwrap()
+    CatalogueClient::reaching(|port| OURS.lock().unwrap().contains(&port))
 }

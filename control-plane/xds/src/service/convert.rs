@@ -82,10 +82,11 @@ pub(super) fn identity(node: Option<&Node>) -> Result<Identity, Status> {
     }
     if [&node.id, &node.cluster]
         .into_iter()
-        .any(|text| text.chars().any(char::is_control))
+        .any(|text| text.contains(shown_text::is_obeyed))
     {
         return Err(Status::invalid_argument(
-            "`node.id` or `node.cluster` has control characters: write plain text in the bootstrap",
+            "`node.id` or `node.cluster` has control characters, or marks that turn the direction \
+             of text: write plain text in the bootstrap",
         ));
     }
     let version = match &node.user_agent_version_type {
@@ -147,7 +148,11 @@ fn labels(node: &Node) -> BTreeMap<String, String> {
             _ => None,
         })
         .filter(|(key, text)| key.len() <= MOST_LABEL_BYTES && text.len() <= MOST_LABEL_BYTES)
-        .filter(|(key, text)| !key.chars().chain(text.chars()).any(char::is_control))
+        .filter(|(key, text)| {
+            ![key, text]
+                .iter()
+                .any(|text| text.contains(shown_text::is_obeyed))
+        })
         .map(|(key, text)| (key.clone(), text.clone()))
         .collect();
     if let Some((surplus, _)) = labels.iter().nth(MOST_LABELS) {
@@ -208,7 +213,7 @@ fn answer(nonce: String, error: Option<rpc::Status>) -> Option<Answer> {
 /// Says how much was cut, if anything was.
 pub(super) fn shortened(text: &str, most: usize) -> String {
     let (kept, rest) = text.split_at(text.floor_char_boundary(most));
-    let kept = kept.replace(char::is_control, " ");
+    let kept = shown_text::on_one_line(kept);
     if rest.is_empty() {
         return kept;
     }
@@ -236,6 +241,7 @@ mod tests {
             ("a\x1b[31m", "c"),
             ("a", "c\r"),
             ("a\u{9b}", "c"),
+            ("a", "\u{202e}c"),
         ] {
             assert!(identity_of(id, cluster).is_err(), "{id:?} {cluster:?}");
         }

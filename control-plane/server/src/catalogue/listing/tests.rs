@@ -47,7 +47,7 @@ async fn it_gives_up_a_list_without_an_end_and_asks_the_next_endpoint() {
     let mut servers = JoinSet::new();
     let endless = serve(&mut servers, true).await;
     let sound = serve(&mut servers, false).await;
-    let mut client = CatalogueClient::new().unwrap();
+    let mut client = CatalogueClient::new();
     assert_eq!(client.list_within, LIST_WITHIN);
     client.list_within = Duration::from_millis(1_500);
     let error = client.list(&server_at(&[&endless])).await.unwrap_err();
@@ -64,7 +64,7 @@ async fn it_counts_entries_without_a_name_as_tools_and_tells_of_the_first() {
     let nothing = |count: usize| Value::from(vec![0; count]);
     let mut servers = JoinSet::new();
     let many = serve_pages(&mut servers, (false, nothing(MOST_TOOLS + 1))).await;
-    let client = CatalogueClient::new().unwrap();
+    let client = CatalogueClient::new();
     let error = client.list(&server_at(&[&many])).await.unwrap_err();
     assert!(
         error.to_string().contains("more than 10000 tools"),

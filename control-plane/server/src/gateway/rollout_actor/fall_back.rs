@@ -140,7 +140,8 @@ impl RolloutActor {
         tracing::warn!(
             revision = rejected.revision.0,
             generation = %rejected.generation(),
-            "{reason}"
+            reason,
+            "the generation is not accepted"
         );
         self.store(Fact::WayBack(&entry)).await;
         let waves = self.waves();

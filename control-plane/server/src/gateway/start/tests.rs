@@ -115,7 +115,7 @@ fn it_reads_each_schema_once_however_many_generations_a_start_makes_again() {
         store
     });
     let (started, steps) = step_count::taken_by(|| {
-        let client = CatalogueClient::new().unwrap();
+        let client = CatalogueClient::new();
         let document = GatewayDocument::default();
         let start = Gateway::start(Arc::new(store), Publisher::new(), client, module, document);
         runtime.block_on(start)
