@@ -25,7 +25,7 @@ pub(crate) enum Command {
     Pause(Steer),
     /// Let waves end by themselves again
     Resume(Steer),
-    /// End the wave in hand as soon as its Envoys have acknowledged
+    /// End the wave in hand as soon as its Envoys have acknowledged, or let it begin if it waits
     Promote(Steer),
     /// Take its Envoys back to the generation before it
     Abort(Abort),

@@ -34,14 +34,18 @@ async fn revisions(store: &SqlStore) -> usize {
 
 /// Runs `portcullis store` with these arguments, on the store in `data`.
 fn run(folder: &Path, data: &str, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_portcullis"))
+    command(folder, data, arguments).output().unwrap()
+}
+
+fn command(folder: &Path, data: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    command
         .arg("store")
         .args(arguments)
         .current_dir(folder)
         .env("PORTCULLIS_DATA", folder.join(data))
-        .env_remove("CONTROL_PLANE_STORE")
-        .output()
-        .unwrap()
+        .env_remove("CONTROL_PLANE_STORE");
+    command
 }
 
 fn words(output: &Output) -> String {
@@ -145,12 +149,20 @@ async fn it_prunes_what_it_is_told_to_and_nothing_else() {
             "room"
         ]
     );
-    let output = run(folder.path(), "data", &["prune", "--keep-audit-days", "0"]);
+    // As a timer runs it.
+    let output = command(folder.path(), "data", &["prune", "--keep-audit-days", "0"])
+        .env_remove("USER")
+        .env_remove("LOGNAME")
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", words(&output));
     let left = store.audit(None, 10).await.unwrap();
     let left: Vec<&str> = left.iter().map(|record| &*record.entry.what).collect();
     assert_eq!(left.len(), 2);
     assert_eq!(left[0], "portcullis store prune audit up to 5 (5 of them)");
+    let newest = store.audit(None, 1).await.unwrap().remove(0).entry;
+    let login = Command::new("id").arg("-un").output().unwrap().stdout;
+    assert_eq!(newest.who, String::from_utf8(login).unwrap().trim());
 }
 
 #[test]

@@ -7,7 +7,7 @@
 //! judges their answers and takes back what they reject.
 //!
 //! Who knows what: `xds` reports facts; `acceptance` judges them and is pure, as is `loosening`
-//! (whether a fall-back would allow more) and `waves` (who gets a generation first, and when the
+//! (whether a fall-back may allow more) and `waves` (who gets a generation first, and when the
 //! next ones do); below `rollout_actor`, everything acts on the judgement.
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -73,7 +73,7 @@ pub use events::{Event, Events, KINDS as EVENT_KINDS, Newest, Overtaken};
 pub use first_lists::UnlistedServer;
 pub use modules::{RemoveError, UploadError, UploadedModule};
 pub use preview::Preview;
-pub use report::WriteReport;
+pub use report::{WayBack, WriteReport};
 pub use review::{ReviewError, ToolDefinitions, definition_hash};
 pub use rollout_actor::RolloutActor;
 pub use rollouts::{Rollout, RolloutState, RolloutVerb, RolloutWave, Rollouts, SteerError};

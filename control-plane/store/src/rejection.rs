@@ -67,7 +67,7 @@ pub struct WithheldInput {
     pub reason: String,
     /// When it was withheld, to the microsecond.
     pub at: OffsetDateTime,
-    /// Whether Envoys run on it all the same, because going back would allow more; until they
-    /// accept something, or are taken back.
+    /// Whether Envoys run on it all the same, because going back may allow more; until they accept
+    /// something, or are taken back.
     pub is_in_force: bool,
 }

@@ -211,6 +211,8 @@ def test_it_takes_modules_by_the_beginning_of_their_hashes(installation, directo
 
 
 def test_it_says_why_the_newest_revision_is_not_in_force(managed, portcullis, occupied_port):
+    put = portcullis("put", "rules", "slow", "--set", "{timeout: 60s}")
+    assert put.returncode == 0, put.stderr
     before = managed.control_plane.get("/api/v1/version").json["revision"]
     listener = f"{{address: '127.0.0.1:{occupied_port}', servers: ['*']}}"
     refused = portcullis("put", "listeners", "second", "--set", listener)
@@ -222,6 +224,10 @@ def test_it_says_why_the_newest_revision_is_not_in_force(managed, portcullis, oc
     envoy = next(line for line in lines if line.startswith("envoy"))
     nodes = words(portcullis("nodes").stdout.splitlines()[1])
     assert (envoy.split()[2], nodes.split()[2]) == ("rejected", "rejected"), (envoy, nodes)
+    back = portcullis("rollback")
+    assert back.returncode == 0, back.stderr
+    way = f"going back to revision {before - 1}, from {before}; {before + 1} was taken back already"
+    assert back.stderr.splitlines()[0] == way, back.stderr
 
 
 def test_it_shows_colours_and_progress_on_a_terminal_alone(managed, installation, directory):

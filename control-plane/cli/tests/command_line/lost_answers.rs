@@ -107,7 +107,7 @@ fn it_says_that_nobody_knows_whether_a_change_was_made() {
         }
     }
     let peer = lose(&listener, 1, Some(("409 Conflict", ended)));
-    let output = ask(&["rollback", "-o", "json"], &listener, folder.path());
+    let output = ask(&["rollback", "3", "-o", "json"], &listener, folder.path());
     peer.join().unwrap();
     assert_eq!(output.status.code(), Some(4), "{}", words(&output));
     let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -121,7 +121,7 @@ fn it_gives_up_on_a_lost_answer_when_nobody_comes_back() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let peer = std::thread::spawn(move || receive(&listener).1);
-    let arguments = ["rollback", "--rest-address", &address];
+    let arguments = ["rollback", "3", "--rest-address", &address];
     let output = portcullis(folder.path(), &arguments).output().unwrap();
     peer.join().unwrap();
     assert_eq!(output.status.code(), Some(4), "{}", words(&output));

@@ -35,27 +35,31 @@ impl ReviewVerdict {
 }
 
 /// The list in force after a pinned server has listed something: what it lists as it was approved,
-/// with the rest beside it, unreviewed. The work grows with the number of tools: each definition is
-/// compared with those of its name, of which few are looked at.
+/// with the rest beside it, unreviewed. Of several approved ones of a name those are in force that
+/// it lists now, and all where it lists none of them. The work grows with the number of tools: each
+/// definition is compared with those of its name, of which few are looked at.
 pub(super) fn hold_back(mut listed: Catalogue, in_force: &Catalogue) -> Catalogue {
     let now = listed.seen_at;
     let known = KnownDefinitions::of(in_force);
     let listed_tools = std::mem::take(&mut listed.tools);
-    let mut names: BTreeSet<&str> = BTreeSet::new();
-    let mut tools: Vec<RawTool> = Vec::new();
+    // The names in the order of the list, with the places of the approved definitions that it has.
+    let mut names: Vec<&str> = Vec::new();
+    let mut approved: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     let mut reviews: BTreeMap<(String, ReviewState), DefinitionReview> = BTreeMap::new();
     for tool in &listed_tools {
         let definition = Definition::of(tool);
         let known = known.of_name(&tool.name);
-        if names.insert(&tool.name) {
-            // The bytes that were approved, also where the server writes the same in other ones.
-            tools.extend(known.approved.iter().map(|(known, _)| known.tool.clone()));
-        }
-        if known
-            .approved
-            .iter()
-            .any(|(known, _)| known.is_same(&definition))
-        {
+        let approved = approved.entry(&tool.name).or_insert_with(|| {
+            names.push(&tool.name);
+            BTreeSet::new()
+        });
+        let definitions = known.approved.iter().enumerate();
+        let same = definitions.filter(|(_, (known, _))| known.is_same(&definition));
+        let mut same = same.map(|(place, _)| place).peekable();
+        if same.peek().is_some() {
+            // What is listed twice was approved twice.
+            let place = same.find(|place| !approved.contains(place));
+            approved.extend(place);
             continue;
         }
         let mut reviewed = known.reviewed.iter();
@@ -68,6 +72,14 @@ pub(super) fn hold_back(mut listed: Catalogue, in_force: &Catalogue) -> Catalogu
             .entry((tool.name.clone(), review.state))
             .or_insert(review);
     }
+    let mut tools: Vec<RawTool> = Vec::new();
+    for name in names {
+        let (listed, known) = (&approved[name], known.of_name(name));
+        let in_force = known.approved.iter().enumerate();
+        let in_force = in_force.filter(|(place, _)| listed.is_empty() || listed.contains(place));
+        // The bytes that were approved, also where the server writes the same in other ones.
+        tools.extend(in_force.map(|(_, (known, _))| known.tool.clone()));
+    }
     for (name, known) in known.by_name() {
         if known.approved.is_empty() {
             continue;
@@ -79,7 +91,7 @@ pub(super) fn hold_back(mut listed: Catalogue, in_force: &Catalogue) -> Catalogu
                 reviews.entry(key).or_insert_with(|| (*review).clone());
             }
         }
-        if !names.contains(name)
+        if !approved.contains_key(name)
             && let Some((gone, review)) = known.approved.first()
         {
             let review = review.cloned();
@@ -122,13 +134,14 @@ pub(crate) fn decide(
     let review = list.reviews.remove(at);
     match verdict {
         ReviewVerdict::Approve => {
-            match list.tools.iter_mut().find(|there| there.name == tool) {
-                Some(there) => *there = review.tool,
-                None => {
-                    list.since.insert(tool.to_owned(), now);
-                    list.tools.push(review.tool);
-                }
+            let place = list.tools.iter().position(|there| there.name == tool);
+            if place.is_none() {
+                list.since.insert(tool.to_owned(), now);
             }
+            // It takes the place of all that had the name.
+            let place = place.unwrap_or(list.tools.len());
+            list.tools.retain(|there| there.name != tool);
+            list.tools.insert(place, review.tool);
             list.hash = ListHash::of(&list.tools);
         }
         ReviewVerdict::Reject => {
@@ -307,6 +320,42 @@ mod tests {
         let first = list(&[("a", 1)]);
         let twice = hold_back(list(&[("a", 2), ("a", 1), ("a", 3)]), &first);
         is(&twice, &["a 1"], &["a 2 unreviewed"]);
+    }
+
+    #[test]
+    fn it_brings_a_tool_back_that_was_pinned_twice_as_soon_as_one_definition_is_left() {
+        let twice = list(&[("a", 1), ("b", 1), ("a", 2)]);
+        // One of the old ones is left.
+        for left in [1, 2] {
+            let one_old = hold_back(list(&[("b", 1), ("a", left)]), &twice);
+            is(&one_old, &["b 1", &format!("a {left}")], &[]);
+        }
+        // There is a new one.
+        let one_new = hold_back(list(&[("a", 3), ("b", 1)]), &twice);
+        is(&one_new, &["a 1", "a 2", "b 1"], &["a 3 unreviewed"]);
+        let approved = decided(&one_new, "a", ReviewVerdict::Approve);
+        is(&approved, &["a 3", "b 1"], &[]);
+        is(
+            &hold_back(list(&[("a", 3), ("b", 1)]), &approved),
+            &["a 3", "b 1"],
+            &[],
+        );
+        // Both are still there, beside a new one or not.
+        let both = hold_back(list(&[("a", 2), ("a", 1), ("b", 1)]), &twice);
+        is(&both, &["a 1", "a 2", "b 1"], &[]);
+        let beside = hold_back(list(&[("a", 1), ("a", 2), ("a", 3), ("b", 1)]), &twice);
+        is(&beside, &["a 1", "a 2", "b 1"], &["a 3 unreviewed"]);
+        let approved = decided(&beside, "a", ReviewVerdict::Approve);
+        is(&approved, &["a 3", "b 1"], &[]);
+    }
+
+    #[test]
+    fn it_counts_definitions_of_a_name_that_are_the_same() {
+        let twice = list(&[("a", 1), ("a", 1)]);
+        is(&hold_back(twice.clone(), &twice), &["a 1", "a 1"], &[]);
+        is(&hold_back(list(&[("a", 1)]), &twice), &["a 1"], &[]);
+        let once = list(&[("a", 1)]);
+        is(&hold_back(twice, &once), &["a 1"], &[]);
     }
 
     /// The same definitions in other bytes.

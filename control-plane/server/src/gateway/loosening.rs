@@ -11,11 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gateway_document::{GatewayDocument, ListenerName, Resolved};
 use policy_engine::wire::{Access, Endpoint, FilterConfig, Rule, Server, Validate};
-use policy_engine::{Explanation, ItemKind, ToolId};
+use policy_engine::{ExplainedLimit, Explanation, ToolId};
 
 use crate::generation::Built;
 use targets::TargetChanges;
 
+mod items;
 mod targets;
 
 /// How much looser one policy may be than another.
@@ -178,7 +179,7 @@ fn config_may_loosen(from: &FilterConfig, to: &FilterConfig, targets: &TargetCha
         || *max_depth != from.max_depth
         || *roles != from.roles
         || !rules.iter().all(shows_in_policies)
-        || !about_others(rules).eq(about_others(&from.rules)) && targets.count_in_others(from, to)
+        || items::may_loosen(from, to, targets)
         || !servers.iter().all(|(name, server)| {
             let before = from.servers.get(name);
             before.is_some_and(|before| is_same_but_for_tools(before, server))
@@ -189,18 +190,8 @@ fn config_may_loosen(from: &FilterConfig, to: &FilterConfig, targets: &TargetCha
         })
 }
 
-/// The rules about prompts, resources and methods. Nobody lists those, so nobody compares what two
-/// policies say of each.
-fn about_others(rules: &[Rule]) -> impl Iterator<Item = &Rule> {
-    let is_about_others = |rule: &&Rule| {
-        let mut items = rule.matches.items();
-        items.any(|(kind, _, _)| kind != ItemKind::Tool)
-    };
-    rules.iter().filter(is_about_others)
-}
-
 /// Whether a rule says nothing that does not show in the policies of tools, or is compared by
-/// [`about_others`].
+/// [`items::may_loosen`].
 fn shows_in_policies(rule: &Rule) -> bool {
     let Rule {
         name: _,
@@ -333,10 +324,9 @@ fn tool_may_loosen(from: &Explanation, to: &Explanation, targets: &TargetChanges
     let limits = by_key(limits, |limit| (&limit.rule, &limit.id));
     let drops_a_limit = from.limits.iter().any(|limit| {
         !limits.get(&(&limit.rule, &limit.id)).is_some_and(|other| {
+            let rate = |limit: &ExplainedLimit| (limit.requests, limit.window_ms, limit.burst);
             (&other.per, &other.roles) == (&limit.per, &limit.roles)
-                && u128::from(other.requests) * u128::from(limit.window_ms)
-                    <= u128::from(limit.requests) * u128::from(other.window_ms)
-                && other.burst <= limit.burst
+                && is_as_strict(rate(other), rate(limit))
         })
     });
     // Nobody compares what holds for some callers with what holds for others.
@@ -357,6 +347,16 @@ fn tool_may_loosen(from: &Explanation, to: &Explanation, targets: &TargetChanges
         || drops_a_schema(&from.constraints.value, &constraints.value)
         || drops_a_limit
         || goes_elsewhere && targets.count(goes_to())
+}
+
+/// Whether a limit lets no more calls pass than another one: each so many requests in a window of
+/// so many milliseconds, of which so many may come at once.
+fn is_as_strict(
+    (requests, window_ms, burst): (u64, u64, u64),
+    (others, in_ms, at_once): (u64, u64, u64),
+) -> bool {
+    u128::from(requests) * u128::from(in_ms) <= u128::from(others) * u128::from(window_ms)
+        && burst <= at_once
 }
 
 fn strictness(validate: Validate) -> u8 {

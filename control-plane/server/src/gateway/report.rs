@@ -49,6 +49,21 @@ pub struct WriteReport {
     /// `missing`, an Envoy that was never given it does not serve what names it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unusable_secrets: Vec<UnusableSecret>,
+    /// Where a rollback has gone, and from where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way_back: Option<WayBack>,
+}
+
+/// Where a way back leads, and from where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct WayBack {
+    /// The revision whose document is to be in force again.
+    pub to: u64,
+    /// The revision that changes are made to: what it changed is undone, too.
+    pub from: u64,
+    /// The newest revision, where it was taken back already, so that `from` is an earlier one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken_back: Option<u64>,
 }
 
 impl WriteReport {
@@ -67,6 +82,7 @@ impl WriteReport {
             unjudged: None,
             unlisted: Vec::new(),
             unusable_secrets: Vec::new(),
+            way_back: None,
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use gateway_document::{CheckedDocument, Format};
-use store::{Revision, RevisionNumber, StoreError};
+use store::{Revision, StoreError};
 
 use super::Gateway;
 use super::change::{ChangeError, Edit};
 use super::loosening::{may_loosen, may_loosen_unseen};
+use super::report::WayBack;
 use crate::generation::Built;
 
 /// Whether a change may let something pass that is refused now.
@@ -20,14 +21,29 @@ pub enum Loosening {
 }
 
 impl Gateway {
-    /// The newest revision that every Envoy accepted before the one which changes are made to now;
-    /// none where there is no such one.
+    /// The way back to a revision. Without one it leads to the newest revision that every Envoy
+    /// accepted before the one which changes are made to now; there is none where there is no such
+    /// one.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn last_accepted(&self) -> Result<Option<RevisionNumber>, StoreError> {
-        let latest = self.latest().revision;
-        self.store.last_accepted_revision(latest).await
+    pub async fn way_back(&self, to: Option<u64>) -> Result<Option<WayBack>, StoreError> {
+        let (from, newest) = {
+            let state = self.read();
+            (state.desired.built.revision, state.desired.head)
+        };
+        let to = match to {
+            Some(to) => Some(to),
+            None => {
+                let accepted = self.store.last_accepted_revision(from).await?;
+                accepted.map(|number| number.0)
+            }
+        };
+        Ok(to.map(|to| WayBack {
+            to,
+            from: from.0,
+            taken_back: (newest != from).then_some(newest.0),
+        }))
     }
 }
 

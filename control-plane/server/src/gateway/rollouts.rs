@@ -32,7 +32,8 @@ pub struct Rollout {
     pub state: RolloutState,
     /// Whether an operator has paused it.
     pub is_paused: bool,
-    /// Whether an operator wants the wave in hand to end as soon as its Envoys have acknowledged.
+    /// Whether an operator wants the wave in hand to begin, or to end as soon as its Envoys have
+    /// acknowledged if it has begun.
     pub is_promoted: bool,
     /// The position of the wave in hand, from 0.
     pub wave: usize,
@@ -92,7 +93,7 @@ pub enum RolloutState {
     Accepted,
     /// Its Envoys have gone back to the generation before it.
     TakenBack,
-    /// It was rejected, and Envoys that run it keep it until an operator decides: going back would
+    /// It was rejected, and Envoys that run it keep it until an operator decides: going back may
     /// allow more.
     Kept,
     /// An operator ended it, and its Envoys have gone back.
@@ -267,7 +268,8 @@ pub enum RolloutVerb {
     Pause,
     /// Waves are to end by themselves again.
     Resume,
-    /// The wave in hand is to end as soon as its Envoys have acknowledged.
+    /// The wave in hand is to begin, or to end as soon as its Envoys have acknowledged if it has
+    /// begun.
     Promote,
     /// Its Envoys are to go back.
     Abort {
@@ -291,9 +293,9 @@ pub enum SteerError {
          can be done is to abort it"
     )]
     Unwatched(String),
-    /// Going back would allow what Envoys refuse now.
+    /// Going back may allow what Envoys refuse now.
     #[error(
-        "going back would allow what revision {revision}, or one before it that Envoys run, \
+        "going back may allow what revision {revision}, or one before it that Envoys run, \
          refuses: say `{{\"allow_loosening\": true}}` if it is to"
     )]
     WouldLoosen {

@@ -134,7 +134,7 @@ pub enum Stage {
     Accepted,
     /// It was rejected, and there is nothing to go back to.
     Rejected,
-    /// It was rejected, and Envoys that run it keep it: going back would allow more than it does,
+    /// It was rejected, and Envoys that run it keep it: going back may allow more than it does,
     /// which only an operator may do.
     Kept,
 }

@@ -21,7 +21,8 @@ pub(super) struct Waves {
     has_begun: bool,
     /// Whether no wave is to end by itself.
     pub(super) is_paused: bool,
-    /// Whether the wave in hand is to end as soon as its Envoys have acknowledged.
+    /// Whether the wave in hand is to begin at once, or to end as soon as its Envoys have
+    /// acknowledged if it has begun.
     is_promoted: bool,
     /// When the Envoys of the wave in hand had all acknowledged for the first time.
     passed_at: Option<Instant>,
@@ -213,7 +214,8 @@ impl Waves {
         }
     }
 
-    /// Takes in that the wave in hand gives the generation to `nodes` now.
+    /// Takes in that the wave in hand gives the generation to `nodes` now. The word of an operator
+    /// that let it begin does not end it.
     pub(super) fn begin(&mut self, nodes: BTreeSet<NodeId>) {
         let step = &mut self.steps[self.at];
         if nodes.is_empty() && self.at > 0 {
@@ -222,6 +224,7 @@ impl Waves {
         }
         step.nodes = Arc::new(nodes);
         self.has_begun = true;
+        self.is_promoted = false;
     }
 
     /// Takes in that the wave in hand could not be given the generation after all.
@@ -246,12 +249,12 @@ impl Waves {
         self.passed_at = None;
     }
 
-    /// Lets the wave in hand end as soon as its Envoys have acknowledged.
+    /// Lets the wave in hand begin, or end as soon as its Envoys have acknowledged if it has begun.
     pub(super) fn promote(&mut self) {
         self.is_promoted = true;
     }
 
-    /// Whether an operator wants the wave in hand to end.
+    /// Whether an operator wants the wave in hand to begin, or to end if it has begun.
     pub(super) fn is_promoted(&self) -> bool {
         self.is_promoted
     }

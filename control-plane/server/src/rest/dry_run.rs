@@ -15,7 +15,7 @@ use super::problem::{FieldError, Problem};
 use super::shown::Shown;
 use crate::aside;
 use crate::difference::{ResourceChange, between_documents};
-use crate::gateway::{ChangeError, Edit, Gateway, Preview};
+use crate::gateway::{ChangeError, Edit, Gateway, Preview, WayBack, WriteReport};
 
 /// The name of the parameter that a change is tried by.
 pub(super) const DRY_RUN: &str = "dry_run";
@@ -61,6 +61,9 @@ pub(super) struct Trial {
     /// Why no Envoy has judged it, where one was to.
     #[serde(skip_serializing_if = "Option::is_none")]
     unjudged: Option<String>,
+    /// Where a rollback would go, and from where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    way_back: Option<WayBack>,
 }
 
 impl Trial {
@@ -76,8 +79,8 @@ impl Trial {
         .await
     }
 
-    /// The answer that is the effect of a change that was tried.
-    pub(super) async fn of(preview: Preview) -> Result<Shown, Problem> {
+    /// The answer that is the effect of a change that was tried, and of the way back that it is.
+    async fn of(preview: Preview, way_back: Option<WayBack>) -> Result<Shown, Problem> {
         aside::run(move || {
             let loosens = preview.loosens();
             let Preview {
@@ -99,6 +102,7 @@ impl Trial {
                 withheld: withheld.into_iter().cloned().collect(),
                 warnings: after.warnings.clone(),
                 unjudged,
+                way_back,
             })
         })
         .await
@@ -115,7 +119,7 @@ pub(super) struct Done {
 impl Done {
     /// The answer to a change of the document. Its entity tag is the revision, as `GET` of the
     /// document has it.
-    fn of_document(self) -> Response {
+    pub(super) fn of_document(self) -> Response {
         let tag = self.made.map(|revision| revision.to_string());
         self.tagged(tag)
     }
@@ -130,38 +134,80 @@ impl Done {
     }
 }
 
+/// A change that was made, or tried.
+pub(super) enum Outcome {
+    Made(Box<WriteReport>),
+    Tried(Box<Preview>),
+}
+
+impl Outcome {
+    /// Writes the answer to it; `way_back` is told in it, where the change was one.
+    pub(super) async fn answer(self, way_back: Option<WayBack>) -> Result<Done, Problem> {
+        match self {
+            Self::Tried(preview) => {
+                let answer = Trial::of(*preview, way_back).await?;
+                Ok(Done { answer, made: None })
+            }
+            Self::Made(mut report) => {
+                let made = Some(report.revision);
+                report.way_back = way_back;
+                // It is as long as the fleet.
+                let answer = aside::run(move || Shown::json(&*report)).await?;
+                Ok(Done { answer, made })
+            }
+        }
+    }
+}
+
+async fn carry_out(
+    gateway: &Arc<Gateway>,
+    edit: Edit,
+    headers: ChangeHeaders,
+    DryRun { dry_run }: DryRun,
+) -> Result<Outcome, ChangeError> {
+    if dry_run {
+        let preview = gateway.preview(edit, headers.precondition).await?;
+        return Ok(Outcome::Tried(Box::new(preview)));
+    }
+    let report = gateway
+        .change(edit, headers.precondition, headers.author)
+        .await?;
+    Ok(Outcome::Made(Box::new(report)))
+}
+
 /// Makes a change, or tries it.
 pub(super) async fn make_or_try(
     gateway: &Arc<Gateway>,
     edit: Edit,
     headers: ChangeHeaders,
-    DryRun { dry_run }: DryRun,
+    dry_run: DryRun,
 ) -> Result<Result<Done, Problem>, ChangeError> {
-    if dry_run {
-        let preview = gateway.preview(edit, headers.precondition).await?;
-        let tried = Trial::of(preview).await;
-        return Ok(tried.map(|answer| Done { answer, made: None }));
-    }
-    let report = gateway
-        .change(edit, headers.precondition, headers.author)
-        .await?;
-    let made = Some(report.revision);
-    // It is as long as the fleet.
-    let answer = aside::run(move || Shown::json(&report)).await;
-    Ok(answer.map(|answer| Done { answer, made }))
+    let outcome = carry_out(gateway, edit, headers, dry_run).await?;
+    Ok(outcome.answer(None).await)
 }
 
 /// Makes a change of the document as a whole, or tries it. A refusal names who wrote what it is
 /// about.
+pub(super) async fn carry_out_on_document(
+    gateway: &Arc<Gateway>,
+    edit: Edit,
+    headers: ChangeHeaders,
+    dry_run: DryRun,
+) -> Result<Outcome, Problem> {
+    let expected = headers.precondition.clone();
+    match carry_out(gateway, edit, headers, dry_run).await {
+        Ok(outcome) => Ok(outcome),
+        Err(error) => Err(conflict::told(gateway, error, &expected).await),
+    }
+}
+
+/// The same, and the answer to it.
 pub(super) async fn make_or_try_document(
     gateway: &Arc<Gateway>,
     edit: Edit,
     headers: ChangeHeaders,
     dry_run: DryRun,
 ) -> Result<Response, Problem> {
-    let expected = headers.precondition.clone();
-    match make_or_try(gateway, edit, headers, dry_run).await {
-        Ok(done) => done.map(Done::of_document),
-        Err(error) => Err(conflict::told(gateway, error, &expected).await),
-    }
+    let outcome = carry_out_on_document(gateway, edit, headers, dry_run).await?;
+    outcome.answer(None).await.map(Done::of_document)
 }

@@ -104,7 +104,7 @@ struct Rejected {
     revision: u64,
     generation: String,
     at: String,
-    /// Whether Envoys that run it keep it, because going back would allow more; until an operator
+    /// Whether Envoys that run it keep it, because going back may allow more; until an operator
     /// decides.
     kept: bool,
 }

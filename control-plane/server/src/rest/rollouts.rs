@@ -178,7 +178,9 @@ pub(super) async fn resume(
     steer(state, path, change, RolloutVerb::Resume).await
 }
 
-/// Ends the wave in hand of a rollout as soon as its Envoys have acknowledged.
+/// Ends the wave in hand of a rollout as soon as its Envoys have acknowledged. One that has not
+/// begun begins with the Envoys that are there, and ends as any other; where none is there it is
+/// passed over.
 #[utoipa::path(post, path = "/api/v1/rollouts/{id}/promote", operation_id = "promote_rollout",
     tag = "rollouts", params(("id" = String, Path, description = "The name of the rollout")),
     responses((status = 200, description = "How it stands then", body = RolloutView)))]
@@ -261,7 +263,7 @@ impl From<SteerError> for Problem {
             SteerError::WouldLoosen { .. } => (
                 StatusCode::CONFLICT,
                 "urn:portcullis:would-loosen",
-                "going back would allow more",
+                "going back may allow more",
             ),
             SteerError::Ending => (
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -1,5 +1,6 @@
 //! A store that does not take one kind of write, as where its disk is full at that moment.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
 use crate::fake_server::{FakeServer, Speaks, tools};
 use crate::harness::{ControlPlane, document_with, folder, until};
+use crate::lost_envoys::MINUTE;
 use crate::modules::{hash, upload};
 use crate::rollouts::version;
 use crate::waiting_changes::SHADOW;
@@ -83,6 +85,32 @@ async fn check_a_wave_that_is_not_stored(table: &str) {
     })
     .await;
     assert_eq!(fleet.having(&rollout["generation"]).await.len(), 1);
+}
+
+#[tokio::test]
+async fn it_begins_a_promoted_wave_soon_after_a_start_as_soon_as_the_store_takes_it() {
+    let folder = folder();
+    let fleet = Fleet::start(folder.path(), WAVES).await;
+    let fleet = fleet.start_again(folder.path()).await;
+    fleet.put(&format!("{WAVES}{SHADOW}")).await;
+    fleet.until("waiting_for_envoys", 1).await;
+    refuse(folder.path(), "rollout_generation").await;
+    fleet.want("promote").await;
+    fleet.check_stays("waiting_for_envoys", 1).await;
+    mend(folder.path()).await;
+    let step = Duration::from_millis(100);
+    let steps = Cell::new(0);
+    until(|| async {
+        let state = fleet.rollout().await["state"].take();
+        if state == "waiting_for_envoys" {
+            fleet.clock.advance(step);
+            steps.set(steps.get() + 1);
+        }
+        state == "soaking"
+    })
+    .await;
+    assert!(step * steps.get() < MINUTE, "{steps:?} steps");
+    fleet.check_stays("soaking", 1).await;
 }
 
 #[tokio::test]

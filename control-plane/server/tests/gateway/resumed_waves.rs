@@ -11,7 +11,7 @@ use crate::harness::{folder, until};
 use crate::lost_envoys::MINUTE;
 use crate::rollouts::{DENY, until_accepted, version};
 use crate::waiting_changes::{SECOND, SECONDS, SHADOW};
-use crate::waves::{Fleet, SOAK, WAVES, all};
+use crate::waves::{BY_GROUP, Fleet, SOAK, WAVES, all};
 
 impl Fleet {
     /// Waits until the control plane knows each Envoy.
@@ -172,9 +172,19 @@ async fn it_begins_a_new_change_a_minute_after_a_restart_or_when_an_operator_pro
         let answer = fleet.put(&format!("{half}{SHADOW}")).await;
         assert_eq!(answer.json["outcome"], "waiting", "{}", answer.text);
         if is_promoted {
+            // It begins, and is watched as any other wave is, also after another restart.
             fleet.want("promote").await;
-            fleet.until("waiting_for_envoys", 2).await;
+            fleet.until("soaking", 1).await;
+            fleet.check_stays("soaking", 1).await;
+            fleet.end();
+            let mut fleet = Fleet::come_back_with(folder.path(), &["a"]).await;
+            fleet.until("soaking", 1).await;
+            fleet.clock.advance(SOAK - SECONDS(1));
+            fleet.check_stays("soaking", 1).await;
             assert_eq!(fleet.members(0).await, ["a".to_owned()].into());
+            fleet.connect_more(&["b", "c"]).await;
+            fleet.want("promote").await;
+            fleet.until("soaking", 2).await;
             continue;
         }
         fleet.connect_more(&["b", "c"]).await;
@@ -183,6 +193,26 @@ async fn it_begins_a_new_change_a_minute_after_a_restart_or_when_an_operator_pro
         fleet.until("soaking", 1).await;
         assert_eq!(fleet.members(0).await.len(), 2);
     }
+}
+
+#[tokio::test]
+async fn it_passes_over_a_promoted_wave_whose_group_nobody_is_in_and_begins_the_next_one_once() {
+    let folder = folder();
+    let fleet = Fleet::start(folder.path(), BY_GROUP).await;
+    fleet.end();
+    let fleet = Fleet::come_back_with(folder.path(), &["a"]).await;
+    until_accepted(&fleet.control_plane).await;
+    fleet.until_all_are_there().await;
+    let answer = fleet.put(&format!("{BY_GROUP}{SHADOW}")).await;
+    assert_eq!(answer.json["outcome"], "waiting", "{}", answer.text);
+    let promoted = fleet.want("promote").await;
+    assert_eq!(promoted.json["wave"], 2, "{}", promoted.text);
+    fleet.check_stays("waiting_for_envoys", 2).await;
+    fleet.want("promote").await;
+    fleet.until("soaking", 2).await;
+    fleet.check_stays("soaking", 2).await;
+    let ended = fleet.want("promote").await;
+    assert_eq!(ended.json["state"], "accepted", "{}", ended.text);
 }
 
 #[tokio::test]

@@ -149,6 +149,7 @@ async fn it_goes_back_to_a_revision_as_a_new_one_that_envoys_judge() {
     // Stricter it goes without a word more, and without a number to the one before.
     let forth = control_plane.post("/api/v1/rollback", &json!({})).await;
     assert_eq!(forth.json["revision"], 5, "{}", forth.text);
+    assert_eq!(forth.json["way_back"], json!({"to": 3, "from": 4}));
     let newest = control_plane.get("/api/v1/versions?limit=1").await.json;
     assert_eq!(newest["versions"][0]["reason"], "back to revision 3");
     let document = control_plane.document().await;
@@ -169,6 +170,16 @@ async fn it_goes_back_to_a_revision_as_a_new_one_that_envoys_judge() {
         (StatusCode::UNPROCESSABLE_ENTITY, &json!("rejected")),
         "{}",
         rejected.text
+    );
+    // What was taken back is undone already: the change before it would be.
+    let next = control_plane
+        .post("/api/v1/rollback?dry_run=true", &json!({}))
+        .await;
+    assert_eq!(
+        next.json["way_back"],
+        json!({"to": 4, "from": 5, "taken_back": 6}),
+        "{}",
+        next.text
     );
 }
 

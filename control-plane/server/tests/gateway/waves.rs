@@ -18,7 +18,7 @@ use crate::waiting_changes::{SECOND, SHADOW};
 /// One Envoy first, watched for ten minutes.
 pub const WAVES: &str = "rollout: {waves: [1, 100%], soak: 10m, ack_deadline: 5s}\n";
 /// The Envoys of a cluster first.
-const BY_GROUP: &str = "rollout: {waves: [canary, 100%], soak: 10m, ack_deadline: 5s, \
+pub const BY_GROUP: &str = "rollout: {waves: [canary, 100%], soak: 10m, ack_deadline: 5s, \
                         groups: {canary: {cluster: canary}}}\n";
 /// The group of one Envoy first, then two others.
 pub const CANARY_FIRST: &str = "rollout: {waves: [canary, 2, 100%], soak: 10m, ack_deadline: 5s, \

@@ -9,7 +9,7 @@ use crate::answer::{text, to_the_second};
 /// The state of a rollout that Envoys rejected, and that those who run it keep.
 const KEPT: &str = "kept";
 /// The advice for one that is kept.
-const DECIDE: &str = "going back would allow more, so Envoys that run it keep it until you decide: \
+const DECIDE: &str = "going back may allow more, so Envoys that run it keep it until you decide: \
     write another change, or `portcullis rollback --allow-loosening`";
 
 /// The newest revision that is stored, and why it is not in force, or not everywhere.

@@ -161,7 +161,7 @@ fn it_says_how_far_a_rollout_is_and_why_the_newest_revision_is_not_in_force() {
     );
     let kept = json!({"id": "3-bad", "revision": 3, "state": "kept", "of": 2, "wave": 1,
         "ended_at": "T2", "reason": "Envoy `one`: no"});
-    let decide = "going back would allow more, so Envoys that run it keep it until you decide: \
+    let decide = "going back may allow more, so Envoys that run it keep it until you decide: \
         write another change, or `portcullis rollback --allow-loosening`";
     let stuck = format!("revision 3 kept Envoy `one`: no; {decide}");
     check(3, json!([kept, at_once]), &[revision, &stuck]);

@@ -93,7 +93,7 @@ fn rejected(report: &WriteReport) -> String {
              again"
         ),
         _ if report.kept => format!(
-            "an Envoy rejected revision {revision}; going back by itself would allow what it, or \
+            "an Envoy rejected revision {revision}; going back by itself may allow what it, or \
              one before it that Envoys run, refuses, so they keep it: write a corrected document, \
              or the one before if it is to be in force again"
         ),

@@ -7,9 +7,8 @@
 use std::collections::BTreeSet;
 
 use gateway_document::{ClusterName, GatewayDocument, HttpRoute, Server, Target};
-use policy_engine::wire::{FilterConfig, Rule};
 
-use super::{about_others, by_key};
+use super::by_key;
 
 /// The changes of where calls go that count as looser.
 pub(super) enum TargetChanges {
@@ -71,20 +70,6 @@ impl TargetChanges {
         };
         before.len() != after.len() || before.iter().zip(after).any(counts)
     }
-
-    /// Whether a difference of the rules about prompts, resources and methods counts. Which of them
-    /// an item goes by is compared by nobody: so all targets that they may have are looked at.
-    pub(super) fn count_in_others(&self, before: &FilterConfig, after: &FilterConfig) -> bool {
-        let (rules, rules_before) = (about_others(&after.rules), about_others(&before.rules));
-        let routes = about_others(&after.rules).filter_map(|rule| rule.route.as_ref());
-        let targets = routes
-            .map(|route| &route.cluster)
-            .chain(after.servers.values().map(|server| &server.cluster));
-        !rules
-            .filter_map(but_for_target)
-            .eq(rules_before.filter_map(but_for_target))
-            || self.count(targets.map(String::as_str))
-    }
 }
 
 /// Whether calls reach a server as they did.
@@ -108,20 +93,6 @@ fn is_reached_as_before(before: &Server, after: &Server) -> bool {
         && *credentials == before.credentials
         && *max_connections == before.max_connections
         && *upstream == before.upstream
-}
-
-/// A rule without its target; nothing where it says nothing else.
-fn but_for_target(rule: &Rule) -> Option<Rule> {
-    let rest = Rule {
-        route: None,
-        ..rule.clone()
-    };
-    let nothing = Rule {
-        name: rule.name.clone(),
-        matches: rule.matches.clone(),
-        ..Rule::default()
-    };
-    (rest != nothing).then_some(rest)
 }
 
 #[cfg(test)]

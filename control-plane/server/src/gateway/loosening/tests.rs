@@ -138,23 +138,6 @@ fn it_takes_what_it_cannot_compare_for_looser_both_ways() {
 }
 
 #[test]
-fn it_takes_other_rules_about_what_nobody_lists_for_looser_both_ways() {
-    for rule in [
-        "match: {prompt: x}, allow: []",
-        "match: {uri: 'file:///*'}, allow: ['*']",
-        "match: {method: 'logging/*'}, limits: [{requests: 1, window: 1s}]",
-    ] {
-        let (plain, ruled) = (
-            built(NOTHING),
-            built(&format!("tools: [{{name: r, {rule}}}]")),
-        );
-        assert!(may_loosen(&plain, &ruled), "{rule}");
-        assert!(may_loosen(&ruled, &plain), "{rule}");
-        assert!(!may_loosen(&ruled, &ruled), "{rule}");
-    }
-}
-
-#[test]
 fn it_takes_another_treatment_of_some_callers_for_looser_both_ways() {
     let roles = "roles: {a: {claims: {groups: [a]}}}";
     for rule in [

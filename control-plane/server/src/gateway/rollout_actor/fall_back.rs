@@ -56,7 +56,7 @@ impl RolloutActor {
         if is_kept {
             tracing::warn!(
                 revision = rejected.revision.0,
-                "Envoys that run the rejected generation keep it, because going back would allow \
+                "Envoys that run the rejected generation keep it, because going back may allow \
                  more; an operator has to decide"
             );
         } else {

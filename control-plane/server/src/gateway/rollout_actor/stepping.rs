@@ -22,7 +22,7 @@ const BEFORE_NEXT_TRY: Duration = Duration::from_secs(1);
 
 /// Why a wave does not begin soon after a start.
 const SOON_AFTER_A_START: &str = "Envoys have a minute to come back since the control plane was \
-    started; the wave is chosen among them then, or at once if you promote it";
+    started; the wave is chosen among them then, or at once if you promote it (once more ends it)";
 
 /// The obstacle to the end of a wave besides its acknowledgements and its soak.
 enum Hindrance {
@@ -68,6 +68,7 @@ impl RolloutActor {
                         envoys = nodes.len(),
                         "a wave of the rollout begins"
                     );
+                    let is_promoted = waves.is_promoted();
                     let usual = watched.begin(nodes, &self.gateway.publisher);
                     if let Some(usual) = usual
                         && let Some(rollout) = self.gateway.write().rollouts.in_hand_mut()
@@ -77,7 +78,7 @@ impl RolloutActor {
                     self.show();
                     // A restart must know of every Envoy that was given it, and what that was.
                     if !self.keep_rollout().await || !self.keep_generation(current).await {
-                        return self.put_wave_off();
+                        return self.put_wave_off(is_promoted);
                     }
                     self.began = self.gateway.publisher.clock().now();
                     return self.hand_out(true);
@@ -96,10 +97,14 @@ impl RolloutActor {
         self.hand_out(false);
     }
 
-    /// Gives the wave in hand to nobody for now, because the store does not know of it.
-    fn put_wave_off(&mut self) {
+    /// Gives the wave in hand to nobody for now, because the store does not know of it. One that an
+    /// operator has let begin begins as soon as it does.
+    fn put_wave_off(&mut self, is_promoted: bool) {
         if let Some(watched) = &mut self.watched {
             watched.waves.put_off();
+            if is_promoted {
+                watched.waves.promote();
+            }
             let now = self.gateway.publisher.clock().now();
             watched.next_try = Some(now + BEFORE_NEXT_TRY);
         }

@@ -73,7 +73,8 @@ pub(super) async fn in_hand(
     };
     let nodes = rollout.waves.iter().map(|wave| Arc::clone(&wave.nodes));
     let mut waves = waves.resumed(rollout.wave, nodes, rollout.is_paused);
-    if rollout.is_promoted {
+    // Who let a wave begin did not mean to pass it over while nobody is back yet.
+    if rollout.is_promoted && waves.has_begun() {
         waves.promote();
     }
     tracing::info!(

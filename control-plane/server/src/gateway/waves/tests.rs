@@ -336,3 +336,18 @@ fn it_begins_the_time_of_a_wave_when_all_that_have_the_change_are_there_but_not_
     let until = Some(now + SOAK);
     assert_eq!(waves.next(&accepted, false, now), Next::Watch { until });
 }
+
+#[test]
+fn it_begins_a_promoted_wave_and_ends_it_when_it_is_promoted_once_more() {
+    let now = Instant::now();
+    let accepted = judgement(Verdict::Accepted, &[(EnvoyVerdict::Acked, false)]);
+    let mut waves = waves("{waves: [1, 100%], soak: 60s}");
+    waves.promote();
+    waves.begin([NodeId::new("a")].into());
+    let watched = Next::Watch {
+        until: Some(now + SOAK),
+    };
+    assert_eq!(waves.next(&accepted, true, now), watched);
+    waves.promote();
+    assert_eq!(waves.next(&accepted, true, now), Next::Advance);
+}
