@@ -88,6 +88,13 @@ pub(crate) async fn while_every_turn_is_taken(meanwhile: impl Future<Output = ()
     tests::while_all_turns_are_taken(&TURNS, run, meanwhile).await;
 }
 
+/// Has `meanwhile` be done while every turn is taken of those who ask or change something.
+#[cfg(test)]
+pub(crate) async fn while_every_request_waits(meanwhile: impl Future<Output = ()>) {
+    let asking = tests::while_all_turns_are_taken(&QUESTION_TURNS, run_question, meanwhile);
+    while_every_turn_is_taken(asking).await;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,7 @@ use super::acceptance::Outcome;
 use super::author::Author;
 use super::desired::{Desired, Turn};
 use super::first_lists::{AskedServers, FirstLists};
+use super::in_hand::InHand;
 use super::report::WriteReport;
 use super::secret_watch::UnusableSecret;
 use super::state::Stage;
@@ -77,11 +78,13 @@ impl Gateway {
     /// Makes a change and waits until the Envoys have judged it. The change is made to the desired
     /// state, with no lock held, and is stored at once, also while another one is being judged.
     /// Whoever stops waiting before that has changed nothing; after that the change takes its way.
+    /// It is in hand until it is stored: its judgement may take as long as Envoys like.
     ///
     /// # Errors
     /// When the change is refused, by us or by an Envoy.
     pub async fn change(
         self: &Arc<Self>,
+        in_hand: InHand,
         edit: Edit,
         precondition: Precondition,
         author: Author,
@@ -102,7 +105,11 @@ impl Gateway {
                 let answer = self.answer_to_the_same(&seen);
                 drop(turn);
                 match answer {
-                    Some(SameAnswer::Awaited(answer)) => return unless_lost(judged(answer).await),
+                    Some(SameAnswer::Awaited(answer)) => {
+                        let heavy = (in_hand, edit, servers, seen, document, lost);
+                        drop(heavy);
+                        return unless_lost(judged(answer).await);
+                    }
                     Some(SameAnswer::Unchanged) => return Ok(self.report_unchanged(&seen.built)),
                     None => {}
                 }
@@ -162,10 +169,17 @@ impl Gateway {
                 waits_for_one.then(|| WriteReport::new(&built, Outcome::Pending, Vec::new()));
             let commit =
                 Arc::clone(self).commit(turn, seen, Arc::new(built), first, author.clone());
-            let answer = match tokio::spawn(commit).await {
+            let stored = tokio::spawn(async move {
+                let answer = commit.await;
+                drop(in_hand);
+                answer
+            });
+            let answer = match stored.await {
                 Ok(answer) => answer?,
                 Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
             };
+            // Nothing large waits for the judgement.
+            drop((edit, servers));
             let report = WriteReport {
                 unjudged,
                 unlisted,

@@ -15,6 +15,7 @@ use tokio::time::MissedTickBehavior;
 use xds::{Generation, NodeAnswer, NodeId, NodeSummary, RejectedContent};
 
 use super::Gateway;
+use super::notices::configurations;
 use super::rollouts::Rollout;
 use super::server_state::ServerState;
 use super::state::Stage;
@@ -216,7 +217,9 @@ fn rollouts(before: &Look, now: &Look) -> Told {
     };
     if !is_same {
         let generation = now.current.generation().as_str();
-        all.push(told(now.current.revision, generation, state));
+        let (kind, mut data) = told(now.current.revision, generation, state);
+        data["configurations"] = json!(configurations(&now.current));
+        all.push((kind, data));
     }
     all
 }

@@ -1,10 +1,25 @@
-//! Tells the log what an operator may not expect of a generation.
+//! Tells the log which generation Envoys are given, and what an operator may not expect of it.
 
+use std::collections::BTreeMap;
+
+use crate::envoy::configuration_numbers;
 use crate::generation::Built;
 
-/// Logs the tools that are withheld and the rules that have no effect, as far as that is new since
-/// `before`.
+/// The number of each listener's configuration, by the listener's label, as the access log has it:
+/// in twelve hexadecimal digits.
+pub(super) fn configurations(built: &Built) -> BTreeMap<String, String> {
+    let numbers = configuration_numbers(&built.document, &built.snapshot).into_iter();
+    let written = numbers.map(|(listener, number)| (listener, format!("{number:012x}")));
+    written.collect()
+}
+
+/// Logs the generation with the numbers by which the access log knows it; and the tools that are
+/// withheld and the rules that have no effect, as far as that is new since `before`.
 pub(super) fn log(before: Option<&Built>, now: &Built) {
+    tracing::info!(
+        revision = now.revision.0, generation = %now.generation(),
+        configurations = ?configurations(now), "Envoys are given this generation"
+    );
     for (listener, withheld) in now.withheld() {
         let known = before
             .is_some_and(|before| before.withheld().any(|known| known == (listener, withheld)));

@@ -7,6 +7,7 @@ use store::RevisionNumber;
 
 use super::Gateway;
 use super::change::{ChangeError, Edit, Precondition};
+use super::in_hand::InHand;
 use super::rollback::loosens;
 use crate::aside;
 use crate::generation::Built;
@@ -41,6 +42,7 @@ impl Gateway {
     /// When the change would be refused before Envoys are sent it.
     pub async fn preview(
         &self,
+        _in_hand: &InHand,
         edit: Edit,
         precondition: Precondition,
     ) -> Result<Preview, ChangeError> {
@@ -72,6 +74,7 @@ impl Gateway {
     /// When the document does not hold together with them.
     pub async fn make_today(
         &self,
+        _in_hand: &InHand,
         revision: RevisionNumber,
         document: Arc<CheckedDocument>,
     ) -> Result<Built, ChangeError> {

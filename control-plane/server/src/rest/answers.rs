@@ -3,8 +3,7 @@
 
 use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http_front::{AnswerBudget, AnswerLimits};
@@ -20,10 +19,6 @@ pub(super) const LIMITS: AnswerLimits = AnswerLimits {
     // JSON, or hundreds a page of an ordinary list.
     budget: 128 << 20,
 };
-
-/// The time after which a client asks again: most answers are taken within a second, and what is
-/// not goes when its connection ends, after 30 s without a byte taken.
-const SECONDS: HeaderValue = HeaderValue::from_static("5");
 
 /// Counts an answer until its client has taken it.
 pub(super) async fn count(
@@ -63,18 +58,15 @@ pub(super) fn refused(answers: &AnswerBudget, size: usize) -> Response {
     if answers.never_has_room(size) {
         return too_large().into_response();
     }
-    later()
+    later().into_response()
 }
 
 /// For the answer to what may be asked, or sent, again.
-fn later() -> Response {
-    let problem = Problem::busy(
+fn later() -> Problem {
+    Problem::busy(
         "too many large answers wait for their clients",
         "try again in a few seconds, or ask for less: lists take `limit`",
-    );
-    let mut answer = problem.into_response();
-    answer.headers_mut().insert(RETRY_AFTER, SECONDS);
-    answer
+    )
 }
 
 /// For the answer to what was done: no status or header invites a client to repeat it.
@@ -103,6 +95,7 @@ mod tests {
     use super::*;
     use axum::Router;
     use axum::body::Bytes;
+    use axum::http::header::RETRY_AFTER;
     use axum::middleware::from_fn_with_state;
     use axum::routing::get;
     use futures::{StreamExt as _, stream};

@@ -19,7 +19,7 @@ use super::problem::Problem;
 use super::query::Parameters;
 use super::shown::{self, Shown};
 use crate::difference::ResourceChange;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, InHand};
 use crate::timestamp::timestamp;
 
 /// Which records are wanted.
@@ -205,6 +205,7 @@ pub(super) async fn get(
             ),
         )
     })?;
+    let _in_hand = InHand::question().await?;
     let change = match stored_by(&gateway, &record).await? {
         Some(revision) => history::change_of(&gateway, revision).await,
         None => None,

@@ -93,13 +93,14 @@ pub(super) async fn put(
     change: ChangeHeaders,
     Written { text, format }: Written,
 ) -> Result<Response, Problem> {
+    let in_hand = dry_run.in_hand().await?;
     // Read and checked before anything waits for it: what is not a document holds nobody up.
     let (edit, read_revision) = aside::run(move || read(&text, format)).await?;
     let change = match read_revision {
         Some(revision) => change.to(revision),
         None => change,
     };
-    make_or_try_document(&gateway, edit, change, dry_run).await
+    make_or_try_document(&gateway, in_hand, edit, change, dry_run).await
 }
 
 /// Reads a document; with the revision that its author had read, where it is what `GET` gave.

@@ -36,16 +36,17 @@ pub(super) async fn told(
 /// The refusal of a change that has these faults in `tried`, the document that it would have made.
 /// Where it does not fit the rest of the document, it comes with the last changes of what it does
 /// not fit.
-pub(super) async fn misfit(gateway: &Gateway, errors: Vec<FieldError>, tried: &Value) -> Problem {
+pub(super) async fn misfit(gateway: &Gateway, errors: Vec<FieldError>, tried: Value) -> Problem {
     let mut met = Vec::new();
     for error in errors.iter().filter(|error| error.of.is_some()) {
-        let resource = resource_at(tried, &error.path);
+        let resource = resource_at(&tried, &error.path);
         if let Some(resource) = resource.filter(|one| !met.contains(one))
             && met.len() < MOST_RESOURCES
         {
             met.push(resource);
         }
     }
+    drop(tried);
     let problem = Problem::invalid(errors);
     if !problem.is_conflict() {
         return problem;

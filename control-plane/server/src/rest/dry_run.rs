@@ -15,7 +15,7 @@ use super::problem::{FieldError, Problem};
 use super::shown::Shown;
 use crate::aside;
 use crate::difference::{ResourceChange, between_documents};
-use crate::gateway::{ChangeError, Edit, Gateway, Preview, WayBack, WriteReport};
+use crate::gateway::{ChangeError, Crowded, Edit, Gateway, InHand, Preview, WayBack, WriteReport};
 
 /// The name of the parameter that a change is tried by.
 pub(super) const DRY_RUN: &str = "dry_run";
@@ -28,6 +28,21 @@ pub(super) struct DryRun {
     /// `true` tells what the change would do, and does not make it.
     #[serde(default)]
     pub(super) dry_run: bool,
+}
+
+impl DryRun {
+    /// Waits until the change may be made, or tried. Whoever waits has read nothing yet of what was
+    /// sent.
+    ///
+    /// # Errors
+    /// When too many wait.
+    pub(super) async fn in_hand(self) -> Result<InHand, Crowded> {
+        if self.dry_run {
+            InHand::trial().await
+        } else {
+            InHand::change().await
+        }
+    }
 }
 
 /// The effect that a change would have.
@@ -137,14 +152,15 @@ impl Done {
 /// A change that was made, or tried.
 pub(super) enum Outcome {
     Made(Box<WriteReport>),
-    Tried(Box<Preview>),
+    /// It holds its turn until the answer to it is written.
+    Tried(Box<Preview>, InHand),
 }
 
 impl Outcome {
     /// Writes the answer to it; `way_back` is told in it, where the change was one.
     pub(super) async fn answer(self, way_back: Option<WayBack>) -> Result<Done, Problem> {
         match self {
-            Self::Tried(preview) => {
+            Self::Tried(preview, _in_hand) => {
                 let answer = Trial::of(*preview, way_back).await?;
                 Ok(Done { answer, made: None })
             }
@@ -161,16 +177,18 @@ impl Outcome {
 
 async fn carry_out(
     gateway: &Arc<Gateway>,
+    in_hand: InHand,
     edit: Edit,
     headers: ChangeHeaders,
     DryRun { dry_run }: DryRun,
 ) -> Result<Outcome, ChangeError> {
     if dry_run {
-        let preview = gateway.preview(edit, headers.precondition).await?;
-        return Ok(Outcome::Tried(Box::new(preview)));
+        let preview = gateway.preview(&in_hand, edit, headers.precondition);
+        let preview = Box::new(preview.await?);
+        return Ok(Outcome::Tried(preview, in_hand));
     }
     let report = gateway
-        .change(edit, headers.precondition, headers.author)
+        .change(in_hand, edit, headers.precondition, headers.author)
         .await?;
     Ok(Outcome::Made(Box::new(report)))
 }
@@ -178,11 +196,12 @@ async fn carry_out(
 /// Makes a change, or tries it.
 pub(super) async fn make_or_try(
     gateway: &Arc<Gateway>,
+    in_hand: InHand,
     edit: Edit,
     headers: ChangeHeaders,
     dry_run: DryRun,
 ) -> Result<Result<Done, Problem>, ChangeError> {
-    let outcome = carry_out(gateway, edit, headers, dry_run).await?;
+    let outcome = carry_out(gateway, in_hand, edit, headers, dry_run).await?;
     Ok(outcome.answer(None).await)
 }
 
@@ -190,12 +209,13 @@ pub(super) async fn make_or_try(
 /// about.
 pub(super) async fn carry_out_on_document(
     gateway: &Arc<Gateway>,
+    in_hand: InHand,
     edit: Edit,
     headers: ChangeHeaders,
     dry_run: DryRun,
 ) -> Result<Outcome, Problem> {
     let expected = headers.precondition.clone();
-    match carry_out(gateway, edit, headers, dry_run).await {
+    match carry_out(gateway, in_hand, edit, headers, dry_run).await {
         Ok(outcome) => Ok(outcome),
         Err(error) => Err(conflict::told(gateway, error, &expected).await),
     }
@@ -204,10 +224,11 @@ pub(super) async fn carry_out_on_document(
 /// The same, and the answer to it.
 pub(super) async fn make_or_try_document(
     gateway: &Arc<Gateway>,
+    in_hand: InHand,
     edit: Edit,
     headers: ChangeHeaders,
     dry_run: DryRun,
 ) -> Result<Response, Problem> {
-    let outcome = carry_out_on_document(gateway, edit, headers, dry_run).await?;
+    let outcome = carry_out_on_document(gateway, in_hand, edit, headers, dry_run).await?;
     outcome.answer(None).await.map(Done::of_document)
 }

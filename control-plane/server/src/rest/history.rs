@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::aside;
 use crate::difference::{ResourceChange, between_documents};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, InHand};
 use crate::sections::{KINDS, Kind, Shape};
 use crate::timestamp::timestamp;
 
@@ -116,6 +116,8 @@ pub(super) async fn last_changes_of(
 /// The newest revisions and what each changed, one after the other into the past.
 struct Past<'a> {
     gateway: &'a Gateway,
+    /// For the documents of two of them at a time.
+    _in_hand: InHand,
     /// Those that were not told of yet, the newest first, and the one before the last of them.
     left: VecDeque<RevisionSummary>,
     /// The first of them, where it was read already.
@@ -124,6 +126,7 @@ struct Past<'a> {
 
 impl<'a> Past<'a> {
     async fn of(gateway: &'a Gateway) -> Self {
+        let in_hand = InHand::past().await;
         let listed = gateway.store().revisions(None, MOST_REVISIONS + 1).await;
         let left = listed.unwrap_or_else(|error| {
             tracing::error!(%error, "the revisions cannot be looked at");
@@ -131,6 +134,7 @@ impl<'a> Past<'a> {
         });
         Self {
             gateway,
+            _in_hand: in_hand,
             left: left.into(),
             first: None,
         }

@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use gateway_document::Fault;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use store::StoreError;
 use utoipa::ToSchema;
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::history::PastChange;
 use super::late_bodies::LateBody;
 use crate::catalogue::with_causes;
-use crate::gateway::{ChangeError, WriteReport};
+use crate::gateway::{ChangeError, Crowded, WriteReport};
 use crate::generation::FindToolError;
 use crate::sections::SectionError;
 
@@ -85,6 +85,12 @@ pub(super) struct ChangeIsStored;
 const MOST_WRITTEN_HERE: usize = 20;
 
 const INVALID: &str = "urn:portcullis:invalid";
+const BUSY: &str = "urn:portcullis:busy";
+
+/// The time after which a client asks again that was told that others take all the room: most of
+/// them are answered within a second, and the answers that wait go when their connections end,
+/// after 30 s without a byte taken.
+const SECONDS: HeaderValue = HeaderValue::from_static("5");
 const CONFLICT: &str = "urn:portcullis:conflict";
 
 impl Problem {
@@ -116,12 +122,7 @@ impl Problem {
 
     /// For what would be served if others asked for less.
     pub(super) fn busy(title: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "urn:portcullis:busy",
-            title,
-            detail,
-        )
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, BUSY, title, detail)
     }
 
     /// For what the caller did not cause: the log says what happened, the caller that it did.
@@ -217,12 +218,15 @@ fn log(error: &dyn std::error::Error) {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let is_stored = self.report.is_some();
+        let (is_stored, is_busy) = (self.report.is_some(), self.r#type == BUSY);
         let mut response = if self.is_long() {
             (status, Extension(LateBody::json(self))).into_response()
         } else {
             (status, Json(self)).into_response()
         };
+        if is_busy {
+            response.headers_mut().insert(RETRY_AFTER, SECONDS);
+        }
         if is_stored {
             response.extensions_mut().insert(ChangeIsStored);
         }
@@ -315,6 +319,13 @@ impl From<ChangeError> for Problem {
             ChangeError::Store(error) => Self::store(&error),
             ChangeError::Build(error) => Self::internal(&error),
         }
+    }
+}
+
+impl From<Crowded> for Problem {
+    fn from(error: Crowded) -> Self {
+        let detail = format!("nothing was changed; {error}");
+        Self::busy("too many requests wait for their turn", detail)
     }
 }
 

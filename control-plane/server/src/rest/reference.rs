@@ -119,7 +119,8 @@ what was not done is tried anew. Lists come in pages: `limit`, and `cursor` with
 of the page before. A change may say who makes it and why in `x-portcullis-author` and
 `x-portcullis-reason`. Answers that wait for their clients may have 128 MiB together, of each its
 first 64 KiB not counted: beyond that a question is answered by 503 with `Retry-After`, and a change
-that was made by 500 (`urn:portcullis:answer-left-out`), which says so.
+that was made by 500 (`urn:portcullis:answer-left-out`), which says so. Where 32 changes, trials or
+questions about revisions wait already, the next one is answered by 503, too, and nothing was done.
 
 The schemas of the document and of its resources are those of `GET /api/v1/config/schema`.
 ";

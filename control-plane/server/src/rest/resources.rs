@@ -23,7 +23,7 @@ use super::problem::{FieldError, Problem};
 use super::shown::{self, Shown};
 use super::{secret_status, server_status};
 use crate::aside;
-use crate::gateway::{ChangeError, Edit, Gateway, Precondition};
+use crate::gateway::{ChangeError, Edit, Gateway, InHand, Precondition};
 use crate::sections::{Kind, SectionChange, SectionEdit, SectionError, Shape, tag_of, with_status};
 
 /// The state that is shown with a resource, and is left out of what is sent back.
@@ -93,6 +93,10 @@ pub(super) async fn add(
     headers: ChangeHeaders,
     written: Written,
 ) -> Result<Response, Problem> {
+    let dry_run = DryRun {
+        dry_run: added.dry_run,
+    };
+    let in_hand = dry_run.in_hand().await?;
     let given = resource_in(written).await?;
     let Some(name) = given.get("name").and_then(Value::as_str) else {
         return Err(malformed(
@@ -116,10 +120,7 @@ pub(super) async fn add(
         },
         read: None,
     };
-    let dry_run = DryRun {
-        dry_run: added.dry_run,
-    };
-    let mut answer = change(&gateway, edit, headers, dry_run).await?;
+    let mut answer = change(&gateway, in_hand, edit, headers, dry_run).await?;
     if !added.dry_run {
         *answer.status_mut() = StatusCode::CREATED;
         let encoded = utf8_percent_encode(&name, NON_ALPHANUMERIC);
@@ -140,13 +141,14 @@ pub(super) async fn put(
     headers: ChangeHeaders,
     written: Written,
 ) -> Result<Response, Problem> {
+    let in_hand = dry_run.in_hand().await?;
     let edit = SectionEdit {
         kind,
         name,
         change: SectionChange::Put(resource_in(written).await?),
         read: headers.tags.clone(),
     };
-    change(&gateway, edit, headers, dry_run).await
+    change(&gateway, in_hand, edit, headers, dry_run).await
 }
 
 /// Takes a resource out.
@@ -157,19 +159,21 @@ pub(super) async fn delete(
     dry_run: DryRun,
     headers: ChangeHeaders,
 ) -> Result<Response, Problem> {
+    let in_hand = dry_run.in_hand().await?;
     let edit = SectionEdit {
         kind,
         name,
         change: SectionChange::Remove,
         read: headers.tags.clone(),
     };
-    change(&gateway, edit, headers, dry_run).await
+    change(&gateway, in_hand, edit, headers, dry_run).await
 }
 
 /// Makes a change of one resource, or tries it. The tags of `If-Match` are compared with the
 /// resource and not with the document's revision.
 async fn change(
     gateway: &Arc<Gateway>,
+    in_hand: InHand,
     section: SectionEdit,
     headers: ChangeHeaders,
     dry_run: DryRun,
@@ -181,7 +185,7 @@ async fn change(
     };
     let place = Place::default();
     let edit = edit_of(section, place.clone());
-    let error = match make_or_try(gateway, edit, headers, dry_run).await {
+    let error = match make_or_try(gateway, in_hand, edit, headers, dry_run).await {
         Ok(done) => {
             let done = done?;
             let tag = match done.made {
@@ -204,7 +208,7 @@ async fn change(
         other => return Err(other.into()),
     };
     let (errors, tried) = place.relocate(errors);
-    Err(conflict::misfit(gateway, errors, &tried).await)
+    Err(conflict::misfit(gateway, errors, tried).await)
 }
 
 /// The entity tag that `GET` shows for a resource of this revision; none where it is gone.
@@ -214,6 +218,7 @@ async fn tag_after(
     name: String,
     revision: u64,
 ) -> Option<String> {
+    let _in_hand = InHand::past().await;
     let latest = gateway.latest();
     let stored = if latest.revision.0 == revision {
         None

@@ -45,6 +45,7 @@ pub(super) async fn post(
     mut headers: ChangeHeaders,
     written: Written,
 ) -> Result<Response, Problem> {
+    let in_hand = dry_run.in_hand().await?;
     let Given(wanted): Given<Rollback> = written.read().await?;
     let way = way_back(&gateway, wanted.to).await?;
     let revision = stored(&gateway, way.to).await?;
@@ -57,7 +58,7 @@ pub(super) async fn post(
     if headers.author.reason.is_empty() {
         headers.author.reason = format!("back to revision {}", way.to);
     }
-    let outcome = carry_out_on_document(&gateway, edit, headers, dry_run).await?;
+    let outcome = carry_out_on_document(&gateway, in_hand, edit, headers, dry_run).await?;
     outcome.answer(Some(way)).await.map(Done::of_document)
 }
 

@@ -17,7 +17,7 @@ use super::problem::Problem;
 use super::query::Parameters;
 use super::shown::{self, Shown};
 use super::versions;
-use crate::gateway::{Gateway, Rollout, group_selector, rollback};
+use crate::gateway::{Gateway, InHand, Rollout, group_selector, rollback};
 use crate::generation::Built;
 use crate::{aside, descriptors};
 
@@ -128,14 +128,17 @@ fn changed_meanwhile() -> Problem {
 }
 
 async fn of_revision(gateway: Arc<Gateway>, number: u64, page: Page) -> Result<Shown, Problem> {
-    let mut in_hand = known(&gateway).into_iter();
-    if let Some(built) = in_hand.find(|built| built.revision.0 == number) {
+    let in_hand = InHand::question().await?;
+    let mut known = known(&gateway).into_iter();
+    if let Some(built) = known.find(|built| built.revision.0 == number) {
         return shown::aside(move || live(&gateway, &built, &built.snapshot, &page)).await;
     }
     let revision = versions::stored(&gateway, number).await?;
     let number = revision.summary.number;
     let document = aside::run_question(move || rollback::document_of(&revision)).await?;
-    let built = gateway.make_today(number, Arc::new(document)).await?;
+    let built = gateway
+        .make_today(&in_hand, number, Arc::new(document))
+        .await?;
     shown::aside(move || {
         let resources = built.snapshot.resources().map(Arc::clone).collect();
         EnvoySnapshot::of(built.generation().as_str(), number, resources, &page)
@@ -144,6 +147,7 @@ async fn of_revision(gateway: Arc<Gateway>, number: u64, page: Page) -> Result<S
 }
 
 async fn of_generation(gateway: Arc<Gateway>, name: String, page: Page) -> Result<Shown, Problem> {
+    let _in_hand = InHand::question().await?;
     let is_it = |other: &str| !name.is_empty() && other.starts_with(&name);
     let mut known = known(&gateway).into_iter();
     if let Some(built) = known.find(|built| is_it(built.generation().as_str())) {

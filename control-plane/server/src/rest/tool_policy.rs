@@ -104,13 +104,14 @@ pub(super) async fn put(
     change: ChangeHeaders,
     Written { text, format }: Written,
 ) -> Result<Response, Problem> {
+    let in_hand = dry_run.in_hand().await?;
     // Read before anything waits for it: what cannot be read holds nobody up.
     let (edit, read_revision) = aside::run(move || read(name, &text, format)).await?;
     let change = match read_revision {
         Some(revision) => change.to(revision),
         None => change,
     };
-    make_or_try_document(&gateway, edit, change, dry_run).await
+    make_or_try_document(&gateway, in_hand, edit, change, dry_run).await
 }
 
 /// Reads the rule of a tool; with the revision that its author had read, where it is what `GET`
@@ -137,5 +138,13 @@ pub(super) async fn delete(
     Parameters(dry_run): Parameters<DryRun>,
     change: ChangeHeaders,
 ) -> Result<Response, Problem> {
-    make_or_try_document(&gateway, tool_policy::remove(name), change, dry_run).await
+    let in_hand = dry_run.in_hand().await?;
+    make_or_try_document(
+        &gateway,
+        in_hand,
+        tool_policy::remove(name),
+        change,
+        dry_run,
+    )
+    .await
 }

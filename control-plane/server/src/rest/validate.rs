@@ -10,7 +10,7 @@ use super::dry_run::Trial;
 use super::problem::{FieldError, Problem};
 use super::shown::Shown;
 use crate::aside;
-use crate::gateway::{ChangeError, Gateway, Precondition};
+use crate::gateway::{ChangeError, Gateway, InHand, Precondition};
 
 /// Tells everything that is wrong with a document, or what it would change. Changes nothing.
 #[utoipa::path(post, path = "/api/v1/config/validate", operation_id = "validate_config",
@@ -21,9 +21,10 @@ pub(super) async fn post(
     State(gateway): State<Arc<Gateway>>,
     Written { text, format }: Written,
 ) -> Result<Shown, Problem> {
+    let in_hand = InHand::trial().await?;
     let revision = gateway.latest().revision.0;
     let tried = match aside::run(move || read(&text, format)).await {
-        Ok((edit, _)) => gateway.preview(edit, Precondition::None).await,
+        Ok((edit, _)) => gateway.preview(&in_hand, edit, Precondition::None).await,
         Err(error) => Err(error),
     };
     let errors: Vec<FieldError> = match tried {

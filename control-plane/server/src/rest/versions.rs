@@ -17,7 +17,7 @@ use super::query::Parameters;
 use super::shown::{self, Shown};
 use crate::aside;
 use crate::difference::{ResourceChange, between_documents};
-use crate::gateway::{Gateway, rollback};
+use crate::gateway::{Gateway, InHand, rollback};
 use crate::generation::Built;
 use crate::timestamp::timestamp;
 
@@ -110,6 +110,7 @@ pub(super) async fn get(
     PathNames(revision): PathNames<String>,
 ) -> Result<Shown, Problem> {
     let number = number(&revision)?;
+    let _in_hand = InHand::question().await?;
     let revision = stored(&gateway, number).await?;
     shown::aside(move || {
         let version = StoredVersion {
@@ -131,9 +132,12 @@ pub(super) async fn diff(
     State(gateway): State<Arc<Gateway>>,
     PathNames((from, to)): PathNames<(String, String)>,
 ) -> Result<Shown, Problem> {
-    let from = Arc::new(stored(&gateway, number(&from)?).await?);
-    let to = Arc::new(stored(&gateway, number(&to)?).await?);
-    let (before, after) = (made(&gateway, &from).await, made(&gateway, &to).await);
+    let (from, to) = (number(&from)?, number(&to)?);
+    let in_hand = InHand::question().await?;
+    let from = Arc::new(stored(&gateway, from).await?);
+    let to = Arc::new(stored(&gateway, to).await?);
+    let before = made(&gateway, &in_hand, &from).await;
+    let after = made(&gateway, &in_hand, &to).await;
     shown::aside(move || {
         let envoy = match (before, after) {
             (Some(before), Some(after)) => {
@@ -153,11 +157,11 @@ pub(super) async fn diff(
 }
 
 /// The generation of a revision; none where this version no longer takes its document.
-async fn made(gateway: &Gateway, revision: &Arc<Revision>) -> Option<Built> {
+async fn made(gateway: &Gateway, in_hand: &InHand, revision: &Arc<Revision>) -> Option<Built> {
     let (number, revision) = (revision.summary.number, Arc::clone(revision));
     let document = aside::run_question(move || rollback::document_of(&revision)).await;
     gateway
-        .make_today(number, Arc::new(document.ok()?))
+        .make_today(in_hand, number, Arc::new(document.ok()?))
         .await
         .ok()
 }

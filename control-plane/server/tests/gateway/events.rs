@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use control_plane::envoy::configuration_numbers;
 use control_plane::gateway::EVENT_KINDS;
 use futures::StreamExt as _;
 use reqwest::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::changes::connected;
 use crate::fake_reporter::FakeReporter;
@@ -135,11 +136,16 @@ async fn it_tells_of_envoys_revisions_and_rollouts_and_goes_on_where_a_reader_le
             .unwrap()
             .contains("anonymous")
     );
-    follower
+    let accepted = follower
         .until("rollout", |data| {
             data["revision"] == 2 && data["state"] == "accepted"
         })
         .await;
+    // By these the access log names what decided.
+    let current = control_plane.gateway.current();
+    let numbers = configuration_numbers(&current.document, &current.snapshot);
+    let told = format!("{:012x}", numbers["mcp"]);
+    assert_eq!(accepted.data["configurations"], json!({"mcp": told}));
     envoy.reject("second");
     control_plane
         .put_yaml(
@@ -227,10 +233,7 @@ async fn it_cuts_off_a_reader_that_events_have_passed_by_and_waits_for_none() {
     // More than the ring and the buffers of a connection hold: nobody reads meanwhile.
     let long = "x".repeat(100_000);
     for number in 0..3000 {
-        events.publish(
-            "revision",
-            serde_json::json!({"revision": number, "long": long}),
-        );
+        events.publish("revision", json!({"revision": number, "long": long}));
         if number % 100 == 0 {
             tokio::task::yield_now().await;
         }
@@ -294,7 +297,7 @@ async fn it_tells_each_step_of_a_rollout_in_waves() {
     for (verb, told) in [("pause", "paused"), ("resume", "resumed")] {
         fleet
             .control_plane
-            .post(&format!("{rollout}/{verb}"), &serde_json::json!({}))
+            .post(&format!("{rollout}/{verb}"), &json!({}))
             .await;
         follower.until("rollout", is(told, 1)).await;
     }
@@ -302,7 +305,7 @@ async fn it_tells_each_step_of_a_rollout_in_waves() {
     follower.until("rollout", is("soaking", 2)).await;
     fleet
         .control_plane
-        .post(&format!("{rollout}/abort"), &serde_json::json!({}))
+        .post(&format!("{rollout}/abort"), &json!({}))
         .await;
     follower.until("rollout", is("aborted", 2)).await;
 }

@@ -28,11 +28,29 @@ const MANY: usize = 400;
 /// thousands.
 const FEW: u64 = 400;
 
+/// One of each kind of thing, besides roles, rules and servers.
+const ONE_OF_EACH: &str = "
+clusters: [{name: c7, endpoints: ['127.0.0.1:3']}]
+routes: [{name: p7, match: {prefix: /p7}, to: {cluster: c7}}]
+secrets: {s7: {env: PATH}}
+filters:
+- name: f7
+  envoy: envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
+  configuration: {mutations: {request_mutations: [{remove: x-debug}]}}
+rollout: {groups: {canary: {cluster: edge}}}
+";
+
 /// Paths with a name in them, of something that is there.
-const NAMED: [(&str, &str); 9] = [
+const NAMED: [(&str, &str); 15] = [
+    ("/api/v1/clusters/{name}", "/api/v1/clusters/c7"),
+    ("/api/v1/endpoints/{name}", "/api/v1/endpoints/c7"),
+    ("/api/v1/filters/{name}", "/api/v1/filters/f7"),
+    ("/api/v1/listeners/{name}", "/api/v1/listeners/mcp"),
     ("/api/v1/nodes/{id}", "/api/v1/nodes/envoy"),
     ("/api/v1/roles/{name}", "/api/v1/roles/r7"),
+    ("/api/v1/routes/{name}", "/api/v1/routes/p7"),
     ("/api/v1/rules/{name}", "/api/v1/rules/rule7"),
+    ("/api/v1/secrets/{name}", "/api/v1/secrets/s7"),
     ("/api/v1/servers/{name}", "/api/v1/servers/data"),
     (
         "/api/v1/servers/{name}/tools/{tool}",
@@ -47,8 +65,8 @@ const NAMED: [(&str, &str); 9] = [
     ),
 ];
 
-fn roles_and_rules() -> String {
-    let mut text = String::from("roles:\n");
+fn of_everything() -> String {
+    let mut text = format!("{ONE_OF_EACH}roles:\n");
     for i in 0..MANY {
         let _ = writeln!(text, "  r{i}: {{claims: {{groups: [g{i}]}}}}");
     }
@@ -72,27 +90,63 @@ async fn large_gateway(folder: &std::path::Path) -> (ControlPlane, FakeServer, F
     let control_plane = ControlPlane::start(folder, &document).await;
     until(|| async { control_plane.gateway.current().tools().len() == MANY }).await;
     let envoy = FakeEnvoy::connect(control_plane.xds, "envoy").await;
-    let large = document + &roles_and_rules();
+    let large = document + &of_everything();
     let put = control_plane.put_yaml("/api/v1/config", &large).await;
     assert!(put.status.is_success(), "{}", put.text);
     (control_plane, server, envoy)
 }
 
+/// Paths with a name in them that the control plane has given to something.
+async fn named_by_itself(control_plane: &ControlPlane) -> [(&'static str, String); 4] {
+    let newest = async |list: &str, key: &str, name: &str| {
+        let listed = control_plane.get(&format!("/api/v1/{list}")).await.json;
+        let name = &listed[key][0][name];
+        let text = name.as_str().map(str::to_owned);
+        text.unwrap_or_else(|| name.as_u64().unwrap().to_string())
+    };
+    let audited = newest("audit", "records", "sequence").await;
+    let rollout = newest("rollouts", "rollouts", "id").await;
+    let module = newest("modules", "modules", "sha256").await;
+    [
+        (
+            "/api/v1/audit/{sequence}",
+            format!("/api/v1/audit/{audited}"),
+        ),
+        (
+            "/api/v1/rollouts/{id}",
+            format!("/api/v1/rollouts/{rollout}"),
+        ),
+        (
+            "/api/v1/modules/{sha256}",
+            format!("/api/v1/modules/{module}"),
+        ),
+        ("/modules/{file}", format!("/modules/{module}.wasm")),
+    ]
+}
+
 /// Every path that something can be asked at, as the API describes itself; and snapshots that are
 /// looked for otherwise.
-fn questions() -> Vec<String> {
+async fn questions(control_plane: &ControlPlane) -> Vec<String> {
     let description = rest::description();
-    let named = BTreeMap::from(NAMED);
+    let mut named: BTreeMap<_, _> = NAMED.map(|(path, one)| (path, one.to_owned())).into();
+    named.extend(named_by_itself(control_plane).await);
+    let generation = control_plane.gateway.current().generation().to_string();
+    let snapshots = [
+        "revision=1".to_owned(),
+        "revision=2".to_owned(),
+        "group=canary".to_owned(),
+        format!("generation={}", &generation[..12]),
+    ];
     let paths = description["paths"].as_object().unwrap().iter();
     let asked = paths.filter(|(_, item)| item.get("get").is_some());
     asked
         .map(|(path, item)| {
             let parameters = item["get"]["parameters"].as_array().into_iter().flatten();
             let has_pages = parameters.into_iter().any(|one| one["name"] == "limit");
-            let path = named.get(path.as_str()).copied().unwrap_or(path);
+            let path = named.get(path.as_str()).unwrap_or(path);
             format!("{path}{}", if has_pages { "?limit=1000" } else { "" })
         })
-        .chain([1, 2].map(|number| format!("/api/v1/config/snapshot?revision={number}")))
+        .chain(snapshots.map(|which| format!("/api/v1/config/snapshot?{which}")))
         .collect()
 }
 
@@ -126,7 +180,8 @@ fn it_works_out_no_answer_on_the_threads_that_serve_requests() {
     let router = rest::router(gateway, rest::AllowedHosts::default());
     // Whatever is done on this thread is done by a thread that serves requests.
     let serving = Builder::new_current_thread().enable_all().build().unwrap();
-    let told = questions().into_iter().map(|path| {
+    let questions = elsewhere.block_on(questions(&control_plane));
+    let told = questions.into_iter().map(|path| {
         // The first one to ask finds threads and connections that have to be made.
         ask(&serving, &router, &path);
         let mut answer = (0, 0);
@@ -136,6 +191,11 @@ fn it_works_out_no_answer_on_the_threads_that_serve_requests() {
     let told: Vec<_> = told.collect();
     let working: Vec<_> = told.iter().filter(|(.., work)| *work > FEW).collect();
     assert!(working.is_empty(), "{working:#?}");
+    // Each of them was about something that is there.
+    let is_missing =
+        |(path, (status, _), _): &&(String, _, _)| *status != 200 || path.contains('{');
+    let unanswered: Vec<_> = told.iter().filter(is_missing).collect();
+    assert!(unanswered.is_empty(), "{unanswered:#?}");
     // And there was something to work out.
     for path in [
         "/api/v1/config",

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use control_plane::gateway::{Author, ChangeError, Edit, Outcome, Precondition, WriteReport};
+use control_plane::gateway::{
+    Author, ChangeError, Edit, InHand, Outcome, Precondition, WriteReport,
+};
 use gateway_document::{CheckedDocument, Format, GatewayDocument, parse};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -71,7 +73,12 @@ pub fn begin_change(
     edit: Edit,
 ) -> JoinHandle<Result<WriteReport, ChangeError>> {
     let gateway = Arc::clone(&control_plane.gateway);
-    tokio::spawn(async move { gateway.change(edit, Precondition::None, nobody()).await })
+    tokio::spawn(async move {
+        let in_hand = InHand::change().await.unwrap();
+        gateway
+            .change(in_hand, edit, Precondition::None, nobody())
+            .await
+    })
 }
 
 fn nobody() -> Author {

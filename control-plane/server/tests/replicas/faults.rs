@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::Value;
+use store::SqlStore;
 
 use crate::database::{Database, PASSWORD};
 use crate::replica::{Replica, until};
@@ -42,33 +43,56 @@ async fn write_twice(control_plane: &Replica, first: u32) -> Vec<(u64, u32)> {
     accepted
 }
 
+/// The bytes of a page of SQLite in the log that is written first: a header, and the page.
+const FRAME: u64 = 24 + 4_096;
+
+/// The signal to a process that has a file grow beyond its limit (`signal(7)`).
+const SIGXFSZ: i32 = 25;
+
+/// The most pages that one change writes; more are a fault of this test.
+const MOST_FRAMES: u64 = 200;
+
 #[tokio::test]
 async fn it_has_every_accepted_change_wherever_in_a_write_it_was_killed() {
     let folder = tempfile::tempdir().unwrap();
-    let store = folder.path().join("store.db");
-    let store = store.to_str().unwrap();
+    let path = folder.path().join("store.db");
+    let store = path.to_str().unwrap();
+    let log = folder.path().join("store.db-wal");
     let mut all = Vec::new();
-    for round in 0..12 {
-        let control_plane = Replica::start(store, folder.path());
+    let mut kills = 0;
+    // Each round ends the process at the next page that a change writes, until the change is
+    // answered; the last one has room for every page.
+    loop {
+        // What was written ahead is in the store then, so that the log begins anew.
+        SqlStore::open(path.as_path()).await.unwrap().close().await;
+        assert!(!log.exists());
+        let mut control_plane = Replica::start(store, folder.path());
         let version = control_plane.until_it_leads().await;
         check_all_there(&control_plane, &all).await;
         let last = all.last().map_or(1, |(revision, _)| *revision);
         // The write that was not answered is there, or is not.
         let newest = version["newest_revision"].as_u64().unwrap();
         assert!([last, last + 1].contains(&newest), "{newest} after {last}");
-        let first = 1 + 100 * u32::try_from(round).unwrap();
+        let first = 1 + 100 * u32::try_from(kills).unwrap();
         all.extend(write_twice(&control_plane, first).await);
-        let killing = async {
-            // Another moment of the third write in each round.
-            tokio::time::sleep(Duration::from_millis(3 * round)).await;
-            control_plane.signal("KILL");
-        };
-        let ((), answer) = tokio::join!(killing, control_plane.try_timeout(first + 2));
-        let accepted = answer.filter(|(status, _)| status.is_success());
-        let accepted = accepted.map(|(_, report)| (revision_of(&report), first + 2));
-        all.extend(accepted);
+        // Where a file would grow beyond this, the kernel ends whoever writes (`setrlimit(2)`).
+        let written = std::fs::metadata(&log).unwrap().len();
+        control_plane.limit_files(&(written + kills * FRAME).to_string());
+        let answer = control_plane.try_timeout(first + 2).await;
+        if let Some((status, report)) = answer {
+            assert_eq!(status, StatusCode::OK, "{report}");
+            all.push((revision_of(&report), first + 2));
+            control_plane.limit_files("unlimited");
+            check_all_there(&control_plane, &all).await;
+            break;
+        }
+        let signal = control_plane.signal_of_its_end().await;
+        assert_eq!(signal, Some(SIGXFSZ), "at page {kills}");
+        kills += 1;
+        assert!(kills < MOST_FRAMES, "the change is never answered");
     }
-    assert!(all.len() >= 24, "{all:?}");
+    // A revision, its record, its policy and their indexes are on pages of their own.
+    assert!(kills >= 5, "{kills} pages");
 }
 
 #[tokio::test]

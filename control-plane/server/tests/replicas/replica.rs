@@ -1,6 +1,7 @@
 //! A control plane as a process of its own.
 
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -50,7 +51,7 @@ impl Replica {
         let mut prlimit = Command::new("prlimit");
         prlimit.args(["--pid", &self.child.id().to_string()]);
         // The soft limit alone, which can be raised again.
-        prlimit.arg(format!("--fsize={bytes}:"));
+        prlimit.arg(format!("--fsize={bytes}:")).arg("--core=0:");
         assert!(prlimit.status().unwrap().success());
     }
 
@@ -102,6 +103,13 @@ impl Replica {
     /// Whether it has ended by itself.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits until it has ended by itself, and gives the signal that ended it, if one did.
+    pub async fn signal_of_its_end(&mut self) -> Option<i32> {
+        until(async || self.child.try_wait().unwrap())
+            .await
+            .signal()
     }
 
     /// The status of an answer, and where it sends its client on.

@@ -9,7 +9,7 @@ use super::*;
 use crate::gateway::test_gateway::{
     LONG, checked, gateway, listing, long_schema, steps_aside, with_one_thread_aside,
 };
-use crate::gateway::{Author, Edit, Gateway, Precondition};
+use crate::gateway::{Author, Edit, Gateway, InHand, Precondition};
 
 const URL: &str = "http://127.0.0.1:8000/mcp";
 
@@ -76,7 +76,10 @@ fn it_compiles_the_schemas_of_a_change_once_however_often_it_loses_its_race() {
                 action: "PUT".to_owned(),
                 origin: String::new(),
             };
-            let _answer = changing.change(edit, Precondition::None, author).await;
+            let in_hand = InHand::change().await.unwrap();
+            let _answer = changing
+                .change(in_hand, edit, Precondition::None, author)
+                .await;
         });
         let steps = steps.await;
         assert_eq!(gateway.latest().document.tools.len(), 1);
