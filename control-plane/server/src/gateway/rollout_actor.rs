@@ -65,6 +65,9 @@ pub struct RolloutActor {
     /// How much looser the accepted generation may be than one that was never accepted and that an
     /// Envoy may run since before this process started. Such an Envoy may still be on its way back.
     may_run_stricter: Looser,
+    /// Whether newcomers have been told last that an Envoy judges the generation in hand, and it is
+    /// still that which is handed out. Nothing else changes for them then, however many come.
+    has_offered_beside_a_judge: bool,
     /// Knowledge of Envoys beyond their answers to the generation in hand.
     marks: Marks,
     /// How many crash loops of Envoys have been looked at for the generation in hand; nothing
@@ -108,7 +111,7 @@ impl RolloutActor {
             let back_by = accepted.map(|_| now + BACK_WITHIN);
             (way_back, state.stage, Arc::clone(current), watched, back_by)
         };
-        let actor = Self {
+        let mut actor = Self {
             standings: gateway.publisher.standings(),
             began: now,
             gateway,
@@ -120,6 +123,7 @@ impl RolloutActor {
             way_back,
             unaccepted: Vec::new(),
             may_run_stricter,
+            has_offered_beside_a_judge: false,
             marks: Marks::default(),
             crash_loops_seen: Some(0),
             rejections_seen: Some(0),

@@ -35,7 +35,7 @@ pub struct ControlPlane {
     pub leadership: LeaseKeeper,
     client: Client,
     stop: watch::Sender<bool>,
-    events: AbortHandle,
+    by_time: [AbortHandle; 2],
     _tasks: JoinSet<()>,
 }
 
@@ -118,10 +118,8 @@ impl ControlPlane {
             in_doubt: Duration::from_millis(20),
         };
         tasks.spawn(gateway::watch_endpoints(Arc::clone(&gateway), probes));
-        tasks.spawn(gateway::watch_secrets(
-            Arc::clone(&gateway),
-            Duration::from_millis(20),
-        ));
+        let secrets = gateway::watch_secrets(Arc::clone(&gateway), Duration::from_millis(20));
+        let secrets = tasks.spawn(secrets);
         let events = gateway::tell_events(Arc::clone(&gateway), stopping.clone());
         let events = tasks.spawn(events);
         let (leadership, lease) = Lease::until(LeaseEnd::Never);
@@ -142,14 +140,17 @@ impl ControlPlane {
             leadership,
             client: Client::builder().no_proxy().build().unwrap(),
             stop,
-            events,
+            by_time: [events, secrets],
             _tasks: tasks,
         }
     }
 
-    /// Tells no events any more: whoever tells them looks at the fleet as often as time passes.
-    pub fn stop_telling_events(&self) {
-        self.events.abort();
+    /// Tells no events any more, and looks for no secrets: both look at the fleet as often as time
+    /// passes.
+    pub fn stop_looking_by_time(&self) {
+        for task in &self.by_time {
+            task.abort();
+        }
     }
 
     /// Asks it to end, as a signal does.

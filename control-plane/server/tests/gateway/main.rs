@@ -49,6 +49,7 @@ mod resumed_waves;
 mod revisions;
 mod rollouts;
 mod secrets;
+mod sequences;
 mod snapshots;
 mod standings;
 mod steered_rollouts;

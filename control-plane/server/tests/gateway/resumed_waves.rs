@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 
 use reqwest::StatusCode;
 use serde_json::Value;
+use tokio::runtime::Builder;
 
 use crate::changes::node;
-use crate::harness::{folder, until};
+use crate::fake_envoy::FakeEnvoy;
+use crate::harness::{ControlPlane, folder, until};
 use crate::lost_envoys::MINUTE;
 use crate::rollouts::{DENY, until_accepted, version};
 use crate::waiting_changes::{SECOND, SECONDS, SHADOW};
@@ -243,5 +245,58 @@ async fn it_begins_no_other_change_while_the_envoys_of_a_last_wave_may_come_back
         let rollouts = fleet.control_plane.get("/api/v1/rollouts").await.json;
         let ending = if come_back { "accepted" } else { "superseded" };
         assert_eq!(rollouts["rollouts"][1]["state"], ending);
+    }
+}
+
+/// The steps that are taken while so many Envoys come back one after the other, to a wave that
+/// waits for all of them or to the last one, which they are in.
+fn steps_of_coming_back(count: usize, is_last: bool) -> u64 {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let folder = folder();
+    let come = async |control_plane: &ControlPlane| {
+        let mut envoys = Vec::new();
+        for number in 0..count {
+            let envoy = FakeEnvoy::connect(control_plane.xds, &number.to_string()).await;
+            until(|| async { !envoy.filters().is_empty() }).await;
+            envoys.push(envoy);
+        }
+        envoys
+    };
+    let body = format!("{WAVES}{SHADOW}");
+    let control_plane = runtime.block_on(async {
+        let mut fleet = Fleet::start(folder.path(), WAVES).await;
+        if is_last {
+            let more = come(&fleet.control_plane).await;
+            fleet.envoys.clear();
+            fleet.put(&body).await;
+            fleet.until("soaking", 1).await;
+            fleet.clock.advance(SOAK);
+            fleet.until("soaking", 2).await;
+            drop(more);
+        }
+        fleet.end();
+        let fleet = Fleet::come_back_with(folder.path(), &[]).await;
+        if !is_last {
+            let answer = fleet.put(&body).await;
+            assert_eq!(answer.json["outcome"], "no_envoys", "{}", answer.text);
+        }
+        fleet.control_plane.stop_looking_by_time();
+        fleet.control_plane
+    });
+    // Everything runs on this thread.
+    let (_envoys, steps) = step_count::taken_by(|| runtime.block_on(come(&control_plane)));
+    steps
+}
+
+#[test]
+fn it_takes_as_many_steps_for_each_envoy_that_comes_back_after_a_restart_however_many_do() {
+    const ENVOYS: usize = 20;
+    for is_last in [false, true] {
+        let [few, many] = [1, 3].map(|times| steps_of_coming_back(times * ENVOYS, is_last));
+        let walks = many.saturating_sub(3 * few) / (ENVOYS * ENVOYS) as u64;
+        assert!(
+            walks < 1,
+            "{walks}: {few} and {many} steps, last wave: {is_last}"
+        );
     }
 }

@@ -270,7 +270,7 @@ fn it_looks_at_the_fleet_as_often_for_a_change_when_one_envoy_is_broken() {
             for number in 1..ENVOYS {
                 envoys.push(connected(&control_plane, &number.to_string()).await);
             }
-            control_plane.stop_telling_events();
+            control_plane.stop_looking_by_time();
             (control_plane, envoys)
         });
         // Everything runs on this thread.

@@ -13,7 +13,7 @@ use crate::lease::Lease;
 
 impl RolloutActor {
     /// Waits until this process leads, if its lease has ended.
-    pub(super) async fn until_it_leads(&self) {
+    pub(super) async fn until_it_leads(&mut self) {
         if self.lease.is_held() {
             return;
         }

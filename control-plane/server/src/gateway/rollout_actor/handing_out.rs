@@ -16,7 +16,8 @@ use crate::generation::Built;
 impl RolloutActor {
     /// Tells the publisher who is to have what; the connected ones too, if they are to have
     /// something else.
-    pub(super) fn hand_out(&self, with_connected: bool) {
+    pub(super) fn hand_out(&mut self, with_connected: bool) {
+        self.has_offered_beside_a_judge = false;
         let publisher = &self.gateway.publisher;
         let (current, stage) = {
             let state = self.gateway.read();
@@ -55,8 +56,13 @@ impl RolloutActor {
         });
     }
 
-    /// Says what newcomers get, if that has changed with whether an Envoy is judging.
-    pub(super) fn offer(&self, has_judge: bool) {
+    /// Says what newcomers get, if that has changed with whether an Envoy is judging. Where none is,
+    /// the first to come has taken the place of that one, and left it again maybe.
+    pub(super) fn offer(&mut self, has_judge: bool) {
+        if has_judge && self.has_offered_beside_a_judge {
+            return;
+        }
+        self.has_offered_beside_a_judge = has_judge;
         self.gateway.publisher.offer(self.newcomers(has_judge));
     }
 

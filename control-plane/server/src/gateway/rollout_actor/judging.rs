@@ -158,6 +158,8 @@ impl RolloutActor {
             Stage::Open if says_nothing_new && self.is_watched() && has_all_answers(tally) => {
                 Verdict::Accepted
             }
+            // Nobody else is asked before the wave begins.
+            Stage::Open if says_nothing_new && self.waits_to_begin() => Verdict::NoEnvoys,
             Stage::Accepted if says_nothing_new || (self.marks.late.is_empty() && !has_crashes) => {
                 self.hear_the_late(&current);
                 Verdict::Accepted
@@ -178,6 +180,12 @@ impl RolloutActor {
     fn is_watched(&self) -> bool {
         let now = self.gateway.publisher.clock().now();
         self.waves().is_some_and(|waves| waves.is_watched(now))
+    }
+
+    /// Whether the wave in hand has still to be given to somebody.
+    fn waits_to_begin(&self) -> bool {
+        let watched = self.watched.as_ref();
+        watched.is_some_and(|watched| !watched.waves.has_begun())
     }
 
     /// How many Envoys have not answered that may be broken in themselves.

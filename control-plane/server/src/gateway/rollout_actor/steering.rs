@@ -42,13 +42,20 @@ impl RolloutActor {
         if let RolloutVerb::Abort { may_loosen } = request.verb {
             return self.abort(&request.author, may_loosen).await;
         }
-        let Some(Watched { waves, .. }) = &mut self.watched else {
+        let Some(Watched {
+            waves, next_try, ..
+        }) = &mut self.watched
+        else {
             return Err(SteerError::Unwatched(request.id.clone()));
         };
         match request.verb {
             RolloutVerb::Pause => waves.is_paused = true,
             RolloutVerb::Resume => waves.is_paused = false,
-            RolloutVerb::Promote | RolloutVerb::Abort { .. } => waves.promote(),
+            RolloutVerb::Promote | RolloutVerb::Abort { .. } => {
+                waves.promote();
+                // It waits for nobody.
+                *next_try = None;
+            }
         }
         self.show();
         self.keep_rollout().await;

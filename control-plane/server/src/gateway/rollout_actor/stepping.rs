@@ -40,8 +40,13 @@ impl RolloutActor {
     pub(super) async fn begin_wave(&mut self, current: &Built) {
         let to_begin = |watched: &&mut Watched| !watched.waves.has_begun();
         while let Some(watched) = self.watched.as_mut().filter(to_begin) {
-            let waves = &mut watched.waves;
             let now = self.gateway.publisher.clock().now();
+            if watched.next_try.is_some_and(|next_try| now < next_try) {
+                // Whoever comes meanwhile changes nothing.
+                return;
+            }
+            watched.next_try = None;
+            let waves = &mut watched.waves;
             let back_by = self.back_by.filter(|back_by| now < *back_by);
             if back_by.is_some() && !waves.is_promoted() {
                 return self.wait_to_begin(SOON_AFTER_A_START.to_owned(), back_by);
@@ -123,8 +128,9 @@ impl RolloutActor {
         let waves = &watched.waves;
         let has_reached = waves.reached().next().is_some();
         if !waves.has_begun() {
-            let next_try = watched.next_try.take();
-            let outcome = if self.has_connected() {
+            let next_try = watched.next_try;
+            // Once it is told nobody looks for it any more.
+            let outcome = if self.is_answered || self.has_connected() {
                 Outcome::Waiting
             } else {
                 Outcome::NoEnvoys

@@ -23,7 +23,7 @@ pub(super) struct Watched {
     losses: Losses,
     /// When this process took it over from an earlier one, where it did.
     pub(super) resumed_at: Option<Instant>,
-    /// When a wave is tried again that could not begin.
+    /// When a wave is tried again that could not begin, whoever comes meanwhile.
     pub(super) next_try: Option<Instant>,
 }
 
