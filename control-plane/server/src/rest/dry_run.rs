@@ -95,7 +95,7 @@ impl Trial {
     }
 
     /// The answer that is the effect of a change that was tried, and of the way back that it is.
-    async fn of(preview: Preview, way_back: Option<WayBack>) -> Result<Shown, Problem> {
+    pub(super) async fn of(preview: Preview, way_back: Option<WayBack>) -> Result<Shown, Problem> {
         aside::run(move || {
             let loosens = preview.loosens();
             let Preview {

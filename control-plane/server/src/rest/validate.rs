@@ -28,7 +28,7 @@ pub(super) async fn post(
         Err(error) => Err(error),
     };
     let errors: Vec<FieldError> = match tried {
-        Ok(preview) => return Trial::of(preview).await,
+        Ok(preview) => return Trial::of(preview, None).await,
         Err(ChangeError::Malformed(faults)) => faults.0.into_iter().map(Into::into).collect(),
         Err(ChangeError::Invalid(problems)) => problems.into_iter().map(Into::into).collect(),
         Err(other) => return Err(other.into()),

@@ -20,7 +20,7 @@ use crate::rollouts::FILTER;
 
 const ENVOYS: [&str; 3] = ["a", "b", "c"];
 
-/// What documents say of access, the loosest first.
+/// The words of documents about access, the loosest first.
 const LEVELS: [&str; 4] = [
     "defaults: {access: allow, validate: 'off'}\n",
     "defaults: {access: allow, validate: shadow}\n",

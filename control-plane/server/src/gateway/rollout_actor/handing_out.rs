@@ -56,8 +56,8 @@ impl RolloutActor {
         });
     }
 
-    /// Says what newcomers get, if that has changed with whether an Envoy is judging. Where none is,
-    /// the first to come has taken the place of that one, and left it again maybe.
+    /// Says what newcomers get, if that has changed with whether an Envoy is judging. Where none
+    /// is, the first to come has taken the place of that one, and left it again maybe.
     pub(super) fn offer(&mut self, has_judge: bool) {
         if has_judge && self.has_offered_beside_a_judge {
             return;
