@@ -2,14 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use policy_engine::statistics::listener_label;
+
 use crate::envoy::configuration_numbers;
 use crate::generation::Built;
 
-/// The number of each listener's configuration, by the listener's label, as the access log has it:
+/// The number of each listener's configuration, by the listener's name, as the access log has it:
 /// in twelve hexadecimal digits.
 pub(super) fn configurations(built: &Built) -> BTreeMap<String, String> {
-    let numbers = configuration_numbers(&built.document, &built.snapshot).into_iter();
-    let written = numbers.map(|(listener, number)| (listener, format!("{number:012x}")));
+    let numbers = configuration_numbers(&built.document, &built.snapshot);
+    let listeners = built.document.listeners.iter();
+    let written = listeners.filter_map(|listener| {
+        let name = listener.name.as_str();
+        let number = numbers.get(&listener_label(name))?;
+        Some((name.to_owned(), format!("{number:012x}")))
+    });
     written.collect()
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use control_plane::envoy::configuration_numbers;
 use control_plane::gateway::EVENT_KINDS;
 use futures::StreamExt as _;
+use policy_engine::statistics::listener_label;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -144,7 +145,7 @@ async fn it_tells_of_envoys_revisions_and_rollouts_and_goes_on_where_a_reader_le
     // By these the access log names what decided.
     let current = control_plane.gateway.current();
     let numbers = configuration_numbers(&current.document, &current.snapshot);
-    let told = format!("{:012x}", numbers["mcp"]);
+    let told = format!("{:012x}", numbers[&listener_label("mcp")]);
     assert_eq!(accepted.data["configurations"], json!({"mcp": told}));
     envoy.reject("second");
     control_plane

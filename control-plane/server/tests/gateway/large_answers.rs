@@ -19,6 +19,8 @@ use tokio::runtime::{Builder, Runtime};
 use crate::fake_envoy::FakeEnvoy;
 use crate::fake_server::{FakeServer, Speaks, tools};
 use crate::harness::{ControlPlane, document_with, folder, until};
+use crate::modules::upload;
+use crate::wasm;
 
 /// How many there are of everything.
 const MANY: usize = 400;
@@ -90,6 +92,7 @@ async fn large_gateway(folder: &std::path::Path) -> (ControlPlane, FakeServer, F
     let control_plane = ControlPlane::start(folder, &document).await;
     until(|| async { control_plane.gateway.current().tools().len() == MANY }).await;
     let envoy = FakeEnvoy::connect(control_plane.xds, "envoy").await;
+    upload(&control_plane, &wasm::own_filter("1.2.3")).await;
     let large = document + &of_everything();
     let put = control_plane.put_yaml("/api/v1/config", &large).await;
     assert!(put.status.is_success(), "{}", put.text);
