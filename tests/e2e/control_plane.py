@@ -84,6 +84,10 @@ class ControlPlane:
     def nodes(self) -> list[dict]:
         return self.get("/api/v1/nodes").json["nodes"]
 
+    def reporting(self) -> int:
+        """How many Envoys report their numbers. What one has counted before it does is in none."""
+        return self.get("/api/v1/traffic").json["reporting"]
+
     def set_limit(self, tool: str, requests: int) -> Reply:
         """Limits a tool by its policy to so many calls an hour: none comes back in a test."""
         limits = [{"per": ["tool"], "requests": requests, "window": "1h"}]

@@ -72,11 +72,7 @@ def test_it_shows_who_called_what_and_which_rule_decided(managed):
 
 
 def test_it_shows_prompts_and_resources_that_rules_are_about(managed):
-    def reported() -> dict:
-        return managed.control_plane.get("/api/v1/traffic").json
-
-    # What was counted before the first report is in no number.
-    until("the Envoy reports", lambda: reported()["reporting"] == 1)
+    until("the Envoy reports", lambda: managed.control_plane.reporting() == 1)
     document = managed.control_plane.document()
     document["listeners"][0]["access_log"] = {"details": ["kind", "item", "decision", "rule"]}
     document["tools"] = [
@@ -105,7 +101,8 @@ def test_it_shows_prompts_and_resources_that_rules_are_about(managed):
     }
 
     def of_kinds() -> list[tuple]:
-        items = [item for item in reported()["tools"] if "tool" not in item]
+        traffic = managed.control_plane.get("/api/v1/traffic").json
+        items = [item for item in traffic["tools"] if "tool" not in item]
         return [
             (
                 item["server"],

@@ -80,7 +80,7 @@ def connected(control_plane) -> int:
 
 
 def reporting(control_plane) -> int:
-    return control_plane.get("/api/v1/traffic").json["reporting"]
+    return control_plane.reporting()
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,7 @@ def test_it_keeps_nothing_of_what_idle_streams_have_said(managed, path, said, ta
     control_plane = managed.control_plane
     pid, log = control_plane.process.pid, control_plane.process.log
     connection = Http2Connection(control_plane.xds_port)
+    until("the gateway's own Envoy reports", lambda: control_plane.reporting() == 1)
     before, taken = resident(pid), taken_in(control_plane)
     logged = log.stat().st_size
     for which in range(STREAMS):

@@ -66,7 +66,7 @@ def gateway(installation, tmp_path_factory):
     )
     until(
         "both Envoys report their numbers",
-        lambda: control_plane.get("/api/v1/traffic").json["reporting"] == 2,
+        lambda: control_plane.reporting() == 2,
     )
     yield control_plane, port, servers, folder
     for envoy in envoys:

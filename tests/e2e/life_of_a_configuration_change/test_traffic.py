@@ -17,7 +17,7 @@ def counted(managed) -> dict[str, dict]:
 
 
 def test_it_counts_calls_refusals_and_the_times_of_servers(managed):
-    until("the Envoy reports", lambda: traffic(managed)["reporting"] == 1)
+    until("the Envoy reports", lambda: managed.control_plane.reporting() == 1)
     # What was called before the first report is not counted; this tool was not.
     for _ in range(5):
         assert has_passed(managed.send(call(Era.MODERN, "note_other", {})))
