@@ -2,7 +2,7 @@
 //! run, and where that rule is in the document. Nothing is called and nothing is counted.
 
 use gateway_document::{ListenerName, Resolved, did_you_mean};
-use policy_engine::{Arguments, Decision, Item, Policy, Principal, ToolId, Violation};
+use policy_engine::{Item, Policy, ToolId, Violation};
 use request_path::{DryRun, Fate};
 use serde::Serialize;
 use serde_json::Value;
@@ -178,7 +178,7 @@ pub fn explain(
             if server.is_empty() {
                 policy.server(*target).clone_into(server);
             }
-            explained.shadowed = shadowed(policy, &run);
+            explained.shadowed = run.shadowed.iter().map(Violation::to_string).collect();
         }
         Fate::Refused { reason, sentence } => {
             explained.decision = "refuse";
@@ -275,18 +275,6 @@ impl DecisionExplained {
                 self.meant = did_you_mean(name, known.map(|view| view.name.as_str()));
             }
         }
-    }
-}
-
-/// The faults of arguments with which a call passes all the same.
-fn shadowed(policy: &Policy, run: &DryRun<'_>) -> Vec<String> {
-    let Some(tool) = run.item.as_ref().and_then(Item::tool) else {
-        return Vec::new();
-    };
-    let arguments = run.arguments.map_or(Arguments::Absent, Arguments::Raw);
-    match policy.decide(tool, &Principal::Anonymous, arguments) {
-        Decision::Allow(plan) => plan.shadowed().iter().map(Violation::to_string).collect(),
-        Decision::Refuse(_) | Decision::Limit(_) => Vec::new(),
     }
 }
 

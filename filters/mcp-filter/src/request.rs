@@ -153,7 +153,7 @@ impl<'h, H: Host> Request<'h, H> {
             Effect::Called(item) => {
                 statistics.decided(self.host, policy, &item, begun.take());
             }
-            Effect::Shadowed(tool) => statistics.shadowed(self.host, policy, tool),
+            Effect::Shadowed { tool, .. } => statistics.shadowed(self.host, policy, tool),
             Effect::Passed { item, rule } => {
                 let noted = NotedDecision {
                     decision: ALLOWED,

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_message::{
-    Capability, EndOfBody, Era, LegacyRevision, MODERN, Member, Message, PROTOCOL_VERSION, Reader,
+    Capability, EndOfBody, Era, LegacyRevision, Member, Message, PROTOCOL_VERSION, Reader,
     header_text_of,
 };
 use policy_engine::settlement::Stored;
 use policy_engine::slots::{HashKey, SlotVersion};
 use policy_engine::wire::{CLUSTER_HEADER, Exchange};
-use policy_engine::{Arguments, EndpointId, Item, Policy, Principal, TargetId, UnixNanos};
+use policy_engine::{
+    Arguments, EndpointId, Item, Policy, Principal, TargetId, UnixNanos, Violation,
+};
 
 use crate::answer::Answer;
 use crate::effects::{Effect, Effects, Event, HeaderValue, Next};
@@ -29,6 +31,8 @@ pub struct DryRun<'b> {
     pub item: Option<Item>,
     /// The fate of the message.
     pub fate: Fate,
+    /// The faults of arguments with which it passes only because their validation is in shadow.
+    pub shadowed: Vec<Violation>,
     /// The text in `params.name`, as far as the message can be read.
     pub name: Option<Cow<'b, [u8]>>,
     /// The bytes of `params.arguments`, as far as the message can be read.
@@ -49,6 +53,8 @@ pub enum Fate {
     },
 }
 
+/// The era of a message that says no version.
+const UNSAID: Era = Era::Legacy(LegacyRevision::V2025_11_25);
 /// Any time of day: nothing has been counted before it.
 const NOW: UnixNanos = UnixNanos(1_800_000_000_000_000_000);
 
@@ -65,21 +71,27 @@ impl<'b> DryRun<'b> {
         let message = reader.message();
         let era = match message.protocol_version() {
             Some(version) => era_of(&version.decoded(body)),
-            None if is_read => era_of(b""),
+            None if is_read => Ok(UNSAID),
             // Its client has read it, and sends the header that goes with it.
             None => era_of_unread(body),
         };
-        let announced = announced(policy, endpoint, (message, era), body);
-        let (fate, item) = match policy.exchange(endpoint) {
-            Exchange::EventStream => (refused(&Answer::method_not_allowed("GET")), None),
-            Exchange::Streamable | Exchange::Messages => {
+        let Met {
+            fate,
+            item,
+            shadowed,
+        } = match (policy.exchange(endpoint), era) {
+            (Exchange::EventStream, _) => Met::refused(&Answer::method_not_allowed("GET")),
+            (_, Err(answer)) => Met::refused(&answer),
+            (Exchange::Streamable | Exchange::Messages, Ok(era)) => {
+                let announced = announced(policy, endpoint, (message, era), body);
                 let path = RequestPath::of_message(Rc::new(settings), endpoint, announced);
-                met(&run(path, body))
+                met(run(path, body))
             }
         };
         Self {
             item,
             fate,
+            shadowed,
             name: text(message.name(), body),
             arguments: message.arguments().map(|span| span.raw(body)),
         }
@@ -93,21 +105,20 @@ fn text(member: Member, body: &[u8]) -> Option<Cow<'_, [u8]>> {
     }
 }
 
-/// The era of a message that says this version. Where the body says another than that of the modern
-/// era, no header agrees with it.
-fn era_of(version: &[u8]) -> Era {
-    match version == MODERN.as_bytes() {
-        true => Era::Modern,
-        false => Era::Legacy(LegacyRevision::V2025_11_25),
-    }
+/// The era of a message that says this version, as its header says it, too.
+///
+/// # Errors
+/// The answer to a version that the gateway does not know.
+fn era_of(version: &[u8]) -> Result<Era, Answer> {
+    Era::of_header(Some(version)).map_err(|error| Answer::unsupported_version(error, version))
 }
 
 /// The era of a message whose version cannot be read, or stands behind what cannot.
-fn era_of_unread(body: &[u8]) -> Era {
+fn era_of_unread(body: &[u8]) -> Result<Era, Answer> {
     let text = String::from_utf8_lossy(body);
     let behind = text.split_once(PROTOCOL_VERSION).map(|(_, behind)| behind);
     let value = behind.and_then(|behind| behind.split('"').nth(2));
-    era_of(value.unwrap_or_default().as_bytes())
+    value.map_or(Ok(UNSAID), |value| era_of(value.as_bytes()))
 }
 
 /// The headers that a client of the era sends with a message.
@@ -179,10 +190,27 @@ fn run(mut path: RequestPath, body: &[u8]) -> Effects {
     }
 }
 
-/// The fate that the effects tell, and the item that the message is about.
-fn met(effects: &[Effect]) -> (Fate, Option<Item>) {
-    let mut fate = None;
-    let mut about = None;
+/// The end of a message.
+struct Met {
+    fate: Fate,
+    item: Option<Item>,
+    shadowed: Vec<Violation>,
+}
+
+impl Met {
+    /// The end of a message that is answered before it is looked at.
+    fn refused(answer: &Answer) -> Self {
+        Self {
+            fate: refused(answer),
+            item: None,
+            shadowed: Vec::new(),
+        }
+    }
+}
+
+/// The end of a message that the effects tell.
+fn met(effects: Effects) -> Met {
+    let (mut fate, mut about, mut shadowed) = (None, None, Vec::new());
     for effect in effects {
         match effect {
             Effect::Answer(reply) | Effect::ReplaceBody(reply) => {
@@ -191,14 +219,18 @@ fn met(effects: &[Effect]) -> (Fate, Option<Item>) {
             Effect::SetHeader {
                 name: CLUSTER_HEADER,
                 value: HeaderValue::Cluster(target),
-            } if fate.is_none() => fate = Some(Fate::Passes(*target)),
-            Effect::Passed { item, .. } | Effect::Refused { item, .. } => about.clone_from(item),
+            } if fate.is_none() => fate = Some(Fate::Passes(target)),
+            Effect::Passed { item, .. } | Effect::Refused { item, .. } => about = item,
+            Effect::Shadowed { violations, .. } => shadowed = violations,
             _ => {}
         }
     }
-    // Whoever says nothing of a message does not let it pass.
-    let fate = fate.unwrap_or_else(|| refused(&Answer::not_ready()));
-    (fate, about)
+    Met {
+        // Whoever says nothing of a message does not let it pass.
+        fate: fate.unwrap_or_else(|| refused(&Answer::not_ready())),
+        item: about,
+        shadowed,
+    }
 }
 
 fn refused(answer: &Answer) -> Fate {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use policy_engine::settlement::Stored;
 use policy_engine::slots::{EncodedSlot, SlotIndex, SlotVersion};
-use policy_engine::{Item, RuleId, TargetId, ToolId, UnixNanos};
+use policy_engine::{Item, RuleId, TargetId, ToolId, UnixNanos, Violation};
 use proxy_values::{HeaderPairs, StreamId};
 use smallvec::SmallVec;
 
@@ -88,8 +88,13 @@ pub enum Effect {
     },
     /// A use of this item was decided on.
     Called(Item),
-    /// A call of this tool passes only because its validation is in shadow.
-    Shadowed(ToolId),
+    /// A call passes only because its validation is in shadow.
+    Shadowed {
+        /// The tool that is called.
+        tool: ToolId,
+        /// The faults of its arguments.
+        violations: Vec<Violation>,
+    },
     /// The request goes upstream.
     Passed {
         /// The item that it is about, where a rule may be about it.

@@ -301,6 +301,43 @@ async fn it_gives_the_reason_of_the_filter_where_there_are_several() {
 }
 
 #[tokio::test]
+async fn it_tells_of_faults_that_pass_in_shadow_also_where_calls_are_limited() {
+    let folder = folder();
+    let (control_plane, _server) = control_plane(
+        folder.path(),
+        "tools: [{name: watched, match: {tool: add}, validate: shadow,
+          limits: [{requests: 2, window: 1m}]}]",
+    )
+    .await;
+    let found = control_plane
+        .post(EXPLAIN, &call("add", &json!({"a": "no"})))
+        .await;
+    assert_eq!(found.json["decision"], "allow", "{}", found.text);
+    let told = found.json["shadowed"][0].as_str().unwrap_or_default();
+    assert!(told.contains("/a: expected"), "{}", found.text);
+}
+
+#[tokio::test]
+async fn it_says_of_a_revision_that_nobody_knows_what_the_filter_says() {
+    let folder = folder();
+    let (control_plane, _server) = control_plane(folder.path(), "").await;
+    let mut asked = call("add", &json!({"a": 1}));
+    let version = "io.modelcontextprotocol/protocolVersion";
+    for (written, decision, reason) in [
+        ("2027-01-01", "refuse", json!("unsupported_version")),
+        // Older revisions say it in the header alone.
+        ("2025-06-18", "refuse", json!("header_mismatch")),
+    ] {
+        asked["message"]["params"]["_meta"] = json!({version: written});
+        let found = control_plane.post(EXPLAIN, &asked).await.json;
+        assert_eq!(
+            (&found["decision"], &found["reason"]),
+            (&json!(decision), &reason)
+        );
+    }
+}
+
+#[tokio::test]
 async fn it_says_why_a_listed_tool_is_withheld_and_does_not_suggest_it() {
     let folder = folder();
     let wrong = tool("wrong", r#"{"type":"no such type"}"#);

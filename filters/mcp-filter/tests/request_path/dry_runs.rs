@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use mcp_message::header_text_of;
+use mcp_message::{PROTOCOL_VERSION, header_text_of};
 use policy_engine::wire::FilterConfig;
 use policy_engine::{Policy, SchemaCache, compile};
 use proptest::prelude::*;
@@ -70,15 +70,17 @@ impl Both {
 struct Written {
     method: &'static str,
     name: Option<String>,
-    is_modern: bool,
+    /// The revision that the header and the body say; empty where neither says one.
+    version: &'static str,
     body: String,
 }
 
 impl Written {
     fn sent(&self, path: &str) -> Sent {
-        let sent = match self.is_modern {
-            true => Sent::modern(self.method, self.name.as_deref(), &self.body),
-            false => Sent::post(&self.body),
+        let sent = match self.version {
+            "2026-07-28" => Sent::modern(self.method, self.name.as_deref(), &self.body),
+            "" => Sent::post(&self.body),
+            version => Sent::post(&self.body).with("mcp-protocol-version", version),
         };
         sent.replacing(":path", path)
     }
@@ -310,8 +312,18 @@ fn message() -> impl Strategy<Value = Written> {
         Just([0, 1, 2, 3, 4]).prop_shuffle(),
         Just([0, 1, 2, 3]).prop_shuffle(),
     );
-    (method, envelope, params, any::<bool>(), orders).prop_map(
-        |(method, (jsonrpc, id, other), (name, arguments, second), is_modern, orders)| {
+    let version = text(&[
+        "2026-07-28",
+        "2026-07-28",
+        "2026-07-28",
+        "",
+        "",
+        "2025-06-18",
+        "2025-03-26",
+        "2027-01-01",
+    ]);
+    (method, envelope, params, version, orders).prop_map(
+        |(method, (jsonrpc, id, other), (name, arguments, second), version, orders)| {
             let key = match method {
                 "resources/read" => "uri",
                 _ => "name",
@@ -320,9 +332,9 @@ fn message() -> impl Strategy<Value = Written> {
                 "" => String::new(),
                 name => format!(r#""{key}":"{name}""#),
             };
-            let meta = match is_modern {
-                true => format!(r#""_meta":{{{VERSION}}}"#),
-                false => String::new(),
+            let meta = match version {
+                "" => String::new(),
+                version => format!(r#""_meta":{{"{PROTOCOL_VERSION}":"{version}"}}"#),
             };
             let params = [&*named, arguments, second, &meta];
             let params = in_order(&params, &orders.1);
@@ -332,10 +344,15 @@ fn message() -> impl Strategy<Value = Written> {
             );
             let members = [jsonrpc, id, other, &method_text, &params];
             let has_name = matches!(method, "tools/call" | "prompts/get" | "resources/read");
+            // The header says what the body does, wherever that says it.
+            let name = match (name, second) {
+                ("", r#""name":"add""#) if key == "name" => "add",
+                (name, _) => name,
+            };
             Written {
                 method,
                 name: (has_name && !name.is_empty()).then(|| name.to_owned()),
-                is_modern,
+                version,
                 body: format!("{{{}}}", in_order(&members, &orders.0)),
             }
         },

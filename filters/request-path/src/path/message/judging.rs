@@ -368,7 +368,9 @@ impl MessageInHand {
 
     pub(super) fn pass(&mut self, plan: Plan, effects: &mut Effects) -> MessageFate {
         if !plan.shadowed().is_empty() {
-            effects.extend(plan.tool().map(Effect::Shadowed));
+            let violations = plan.shadowed().to_vec();
+            let tool = plan.tool();
+            effects.extend(tool.map(|tool| Effect::Shadowed { tool, violations }));
         }
         self.clear(plan)
     }
