@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use policy_engine::CompileError;
 use policy_engine::wire::FilterConfig;
+use shown_text::cut;
 
 use crate::catalogue::Catalogue;
 use crate::check::CheckedDocument;
@@ -18,8 +19,8 @@ mod withheld;
 
 use config::Lists;
 use origin::{Origin, Origins};
-use withheld::Withheld;
 pub use withheld::WithheldTool;
+use withheld::{MOST_OF_A_PLACE, Withheld};
 
 /// The configuration of one listener's filter.
 #[derive(Debug)]
@@ -98,7 +99,7 @@ pub fn resolve(
                     Origin::CatalogueSchema { rest } => {
                         let place = match rest {
                             "" => String::new(),
-                            rest => format!(" at `{rest}`"),
+                            rest => format!(" at `{}`", cut(rest, MOST_OF_A_PLACE)),
                         };
                         let reason = format!("its input schema{place}: {reason}");
                         withheld.withhold(&mut config, &tool.server, &tool.tool, &reason);

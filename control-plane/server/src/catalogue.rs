@@ -1,6 +1,5 @@
 //! The lists of the registered servers: asked for, kept byte for byte, and judged.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -171,19 +170,13 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// How many characters of a server's own words are told.
+const MOST_CHARACTERS: usize = 300;
+
 /// A server's own words as they go into logs and answers: they may be of any length, and made to
 /// look like lines of ours.
 fn shortened(text: &str) -> String {
-    shown_text::on_one_line(&cut(text))
-}
-
-/// As much of a text as anybody reads.
-fn cut(text: &str) -> Cow<'_, str> {
-    const MOST_CHARACTERS: usize = 300;
-    match text.char_indices().nth(MOST_CHARACTERS) {
-        Some((end, _)) => format!("{}…", &text[..end]).into(),
-        None => text.into(),
-    }
+    shown_text::on_one_line(&shown_text::cut(text, MOST_CHARACTERS))
 }
 
 fn few_of_each_name(mut tools: Vec<RawTool>) -> Vec<RawTool> {
@@ -252,7 +245,8 @@ fn judge(tool: &RawTool, listed_since: u64) -> CatalogueTool {
         Err(error) => (
             None,
             Some(format!(
-                "its definition cannot be read ({error}); have its server correct it"
+                "its definition cannot be read ({}); have its server correct it",
+                shortened(&error.to_string())
             )),
         ),
         Ok(Definition { input_schema: None }) => (
@@ -283,14 +277,16 @@ fn invalid_schema(text: &RawValue) -> Option<String> {
         Ok(schema) => schema,
         Err(error) => {
             return Some(format!(
-                "its input schema cannot be read ({error}); have its server correct it"
+                "its input schema cannot be read ({}); have its server correct it",
+                shortened(&error.to_string())
             ));
         }
     };
     let json_schema::Fault { pointer, expected } = json_schema::fault(&schema)?;
     Some(format!(
-        "its input schema is not a JSON Schema, at `{pointer}`: expected {expected}; have its \
-         server correct it"
+        "its input schema is not a JSON Schema, at `{}`: expected {expected}; have its server \
+         correct it",
+        shortened(&pointer)
     ))
 }
 

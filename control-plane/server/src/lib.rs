@@ -41,6 +41,7 @@ pub mod explanation;
 pub mod gateway;
 pub mod generation;
 pub mod lease;
+pub mod log_lines;
 pub mod module;
 pub mod preflight;
 pub mod rest;

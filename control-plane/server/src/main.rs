@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use control_plane::catalogue::CatalogueClient;
 use control_plane::gateway::{self, Gateway, ProbeSchedule, RelistSchedule};
+use control_plane::log_lines::{Form, LogLines};
 use control_plane::preflight::Preflight;
 use control_plane::{descriptors, module, rest};
 use gateway_document::{Format, GatewayDocument};
@@ -184,10 +185,16 @@ fn log(format: LogFormat) -> Result<()> {
         .with_default_directive(tracing::Level::INFO.into())
         .from_env()
         .context("RUST_LOG is not a filter; write it like `info` or `control_plane=debug`")?;
+    let is_coloured = std::io::stderr().is_terminal();
+    let form = match format {
+        LogFormat::Json => Form::Json,
+        LogFormat::Text if is_coloured => Form::Coloured,
+        LogFormat::Text => Form::Text,
+    };
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+        .with_writer(move || LogLines::new(std::io::stderr(), form))
+        .with_ansi(is_coloured);
     match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

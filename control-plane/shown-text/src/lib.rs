@@ -31,6 +31,15 @@ pub fn on_one_line(text: &str) -> String {
     text.replace(is_obeyed, " ")
 }
 
+/// As much of a text as anybody reads: so many characters at most, and `…` for the rest.
+#[must_use]
+pub fn cut(text: &str, most_characters: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most_characters) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
+    }
+}
+
 /// The text in its lines: with a space for each letter that [is obeyed](is_obeyed), but line feeds
 /// and tabs.
 #[must_use]
@@ -90,6 +99,13 @@ mod tests {
         for text in ["größe 本", "שלום", "می\u{200c}خواهم", "👩\u{200d}🔬"] {
             assert_eq!(on_one_line(text), text);
         }
+    }
+
+    #[test]
+    fn it_cuts_off_what_nobody_reads() {
+        assert_eq!(cut("größe", 5), "größe");
+        assert_eq!(cut("größe", 3), "grö…");
+        assert_eq!(cut(&"x".repeat(1 << 20), 300).chars().count(), 301);
     }
 
     #[test]

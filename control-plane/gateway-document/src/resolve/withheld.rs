@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use policy_engine::wire::FilterConfig;
 use serde::Serialize;
+use shown_text::{cut, on_one_line};
 
 use crate::catalogue::{Catalogue, ServerCatalogue, ToolFlaw, WithholdingCause};
 use crate::document::{GatewayDocument, Listener};
@@ -23,6 +24,12 @@ pub struct WithheldTool {
     pub reason: String,
 }
 
+/// How many characters of a reason are told. A reason repeats words of servers: names of properties
+/// may have any length and letters.
+const MOST_OF_A_REASON: usize = 1_000;
+/// How many characters are told of the place in a schema.
+pub(super) const MOST_OF_A_PLACE: usize = 300;
+
 /// The tools of each server, by its own names, that the endpoint of all servers together does not
 /// offer.
 pub(super) type Newcomers = BTreeMap<String, BTreeSet<String>>;
@@ -36,13 +43,13 @@ impl Withheld {
         self.0.into_values().collect()
     }
 
-    fn add(&mut self, server: &str, tool: &str, cause: WithholdingCause, reason: String) {
+    fn add(&mut self, server: &str, tool: &str, cause: WithholdingCause, reason: &str) {
         let key = (server.to_owned(), tool.to_owned());
         let withheld = WithheldTool {
             server: server.to_owned(),
             tool: tool.to_owned(),
             cause,
-            reason,
+            reason: on_one_line(&cut(reason, MOST_OF_A_REASON)),
         };
         let known = self.0.entry(key).or_insert_with(|| withheld.clone());
         // Of several reasons the one that keeps it from more callers is told, and of equal ones the
@@ -55,7 +62,7 @@ impl Withheld {
     /// Withholds the tools of a server that cannot be called by their definitions.
     pub(super) fn admit(&mut self, server: &ServerName, catalogue: &ServerCatalogue) {
         for (name, ToolFlaw { cause, reason }) in &catalogue.admission().refused {
-            self.add(server.as_str(), name, *cause, reason.clone());
+            self.add(server.as_str(), name, *cause, reason);
         }
     }
 
@@ -92,7 +99,7 @@ impl Withheld {
                     .or_default()
                     .insert(name.to_owned());
                 let reason = name_clash(&listener.name, first, server);
-                self.add(server.as_str(), name, WithholdingCause::NameClash, reason);
+                self.add(server.as_str(), name, WithholdingCause::NameClash, &reason);
             }
         }
         newcomers
@@ -109,12 +116,7 @@ impl Withheld {
         if let Some(entry) = config.servers.get_mut(server) {
             entry.withheld.insert(tool.to_owned());
         }
-        self.add(
-            server,
-            tool,
-            WithholdingCause::Definition,
-            reason.to_owned(),
-        );
+        self.add(server, tool, WithholdingCause::Definition, reason);
     }
 }
 

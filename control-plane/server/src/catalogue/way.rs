@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::sign::CertifiedKey;
 
-use super::cut;
+use super::MOST_CHARACTERS;
 use super::tls::{TlsError, TlsWay};
 use crate::secrets::{Authorities, Material, Traces, certified, read_file};
 
@@ -40,7 +40,7 @@ impl Way {
     /// The words of the server, shortened and on one line, and without the credential that it was
     /// shown. That is looked for in the words as they are: a tab may be in it.
     pub(super) fn words(&self, words: &str) -> String {
-        let words = cut(words).into_owned();
+        let words = shown_text::cut(words, MOST_CHARACTERS).into_owned();
         let words = match &self.credential {
             Some(credential) => credential.traces.without(words),
             None => words,

@@ -1,4 +1,4 @@
-//! Tells the log which generation Envoys are given, and what an operator may not expect of it.
+//! Tells the log which generation is to be rolled out, and what an operator may not expect of it.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub(super) fn configurations(built: &Built) -> BTreeMap<String, String> {
 pub(super) fn log(before: Option<&Built>, now: &Built) {
     tracing::info!(
         revision = now.revision.0, generation = %now.generation(),
-        configurations = ?configurations(now), "Envoys are given this generation"
+        configurations = ?configurations(now), "a generation begins"
     );
     for (listener, withheld) in now.withheld() {
         let known = before
@@ -33,13 +33,18 @@ pub(super) fn log(before: Option<&Built>, now: &Built) {
         if !known {
             tracing::warn!(
                 %listener, server = withheld.server, tool = withheld.tool,
-                "the tool is withheld: {}", withheld.reason
+                reason = withheld.reason, "the tool is withheld"
             );
         }
     }
     for warning in &now.warnings {
         if !before.is_some_and(|before| before.warnings.contains(warning)) {
-            tracing::warn!(rule = warning.rule, at = warning.path, "{}", warning.reason);
+            tracing::warn!(
+                rule = warning.rule,
+                at = warning.path,
+                reason = warning.reason,
+                "a part of the document may not do what was meant"
+            );
         }
     }
 }

@@ -7,7 +7,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::captured_log::CapturedLog;
-use crate::harness::{ControlPlane, folder, until};
+use crate::fake_server::{FakeServer, Speaks, tool};
+use crate::harness::{ControlPlane, document_with, folder, until};
 use crate::reach;
 
 /// A line feed and a line as the log has them, and what a terminal obeys: C0, C1, a mark that turns
@@ -61,4 +62,45 @@ async fn it_lets_no_line_of_the_log_begin_with_a_servers_words_and_tells_them_on
         assert!(message.contains("cannot list the server's tools"), "{text}");
         assert!(said.contains(FORGED), "{text}");
     }
+}
+
+#[tokio::test]
+async fn it_tells_why_a_tool_is_withheld_on_one_line_of_bounded_length() {
+    let log = CapturedLog::begin();
+    let folder = folder();
+    let long = format!("{}{}", words(), "x".repeat(200_000));
+    let odd = |name: &str, property: &str, schema: Value| {
+        tool(name, &json!({"properties": {property: schema}}).to_string())
+    };
+    let tools = vec![
+        // The engine finds the fault of the first, the draft of JSON Schema that of the others.
+        odd("engine", &long, json!({"pattern": "(?=a)"})),
+        odd("draft", &long, json!({"type": 7})),
+        odd("draft_in_short", &words(), json!({"type": words()})),
+    ];
+    let server = FakeServer::start(Speaks::Stateless, tools).await;
+    let control_plane =
+        ControlPlane::start(folder.path(), &document_with(&[("liar", &server)])).await;
+    let withheld = || async {
+        let mut tools = control_plane.get("/api/v1/tools").await.json;
+        let tools = tools["tools"].take();
+        let reasons = tools.as_array().into_iter().flatten();
+        let reasons = reasons.filter_map(|tool| Some(tool["reason"].as_str()?.to_owned()));
+        reasons.collect::<Vec<String>>()
+    };
+    until(|| async { withheld().await.len() == 3 }).await;
+    for reason in withheld().await {
+        assert!(reason.chars().count() <= 1_000, "{}", reason.len());
+        assert!(reason.contains("server"), "{reason}");
+        assert!(!reason.contains(char::is_control), "{reason:?}");
+        assert!(!reason.contains(OBEYED), "{reason:?}");
+    }
+    until(|| async { log.text().matches("the tool is withheld").count() >= 3 }).await;
+    let text = log.text();
+    assert!(
+        !text.contains(OBEYED) && text.len() < 20_000,
+        "{}",
+        text.len()
+    );
+    assert!(!text.lines().any(|line| line.starts_with(FORGED)));
 }
