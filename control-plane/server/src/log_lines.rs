@@ -13,7 +13,7 @@ pub struct LogLines<W> {
 /// The form of a log's entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Words.
+    /// Lines of words alone.
     Text,
     /// Words in colours. Their escape sequences stay; `tracing_subscriber` itself writes no others.
     Coloured,

@@ -65,7 +65,7 @@ impl Gateway {
             };
             // What is long is written before the turn is taken: nobody is to wait for that.
             for (server, list) in &new {
-                if !is_kept(server, &self.store.put_tools(&list.stored).await) {
+                if !is_stored(server, &self.store.put_tools(&list.stored).await) {
                     return;
                 }
             }
@@ -80,7 +80,7 @@ impl Gateway {
                     hash = %list.stored.hash,
                     "the server's list is new"
                 );
-                if !is_kept(server, &self.store.put_catalogue(&list.stored).await) {
+                if !is_stored(server, &self.store.put_catalogue(&list.stored).await) {
                     return;
                 }
             }
@@ -172,7 +172,7 @@ impl Gateway {
 
 /// Whether a list is stored. A generation that was made of one that is not could not be remembered
 /// as accepted.
-fn is_kept(server: &ServerName, stored: &Result<(), StoreError>) -> bool {
+fn is_stored(server: &ServerName, stored: &Result<(), StoreError>) -> bool {
     if let Err(error) = stored {
         tracing::error!(%server, %error, "the server's list is not stored, and not rolled out; \
              the next time it is listed it is tried again");

@@ -15,7 +15,7 @@ const MOST_OF_SERVER: i64 = 32;
 /// How many bytes the definitions in them may have: four lists of the largest size.
 const MOST_BYTES_OF_SERVER: i64 = 64 << 20;
 /// How many bytes those of all servers may have. The newest of each server that has a catalogue
-/// stays in any case, which is as much again as those name at most.
+/// stays besides in any case: one list for each, of the largest size at most.
 const MOST_BYTES: i64 = 256 << 20;
 
 /// The lists that neither a catalogue nor a stored generation names.

@@ -39,23 +39,21 @@ impl RolloutActor {
                 return Err(SteerError::Ended(request.id.clone()));
             }
         }
-        if let RolloutVerb::Abort { may_loosen } = request.verb {
-            return self.abort(&request.author, may_loosen).await;
-        }
-        let Some(Watched {
-            waves, next_try, ..
-        }) = &mut self.watched
-        else {
-            return Err(SteerError::Unwatched(request.id.clone()));
-        };
-        match request.verb {
-            RolloutVerb::Pause => waves.is_paused = true,
-            RolloutVerb::Resume => waves.is_paused = false,
-            RolloutVerb::Promote | RolloutVerb::Abort { .. } => {
-                waves.promote();
-                // It waits for nobody.
-                *next_try = None;
+        let steer = match request.verb {
+            RolloutVerb::Abort { may_loosen } => {
+                return self.abort(&request.author, may_loosen).await;
             }
+            RolloutVerb::Pause => |watched: &mut Watched| watched.waves.is_paused = true,
+            RolloutVerb::Resume => |watched: &mut Watched| watched.waves.is_paused = false,
+            RolloutVerb::Promote => |watched: &mut Watched| {
+                watched.waves.promote();
+                // It waits for nobody.
+                watched.next_try = None;
+            },
+        };
+        match &mut self.watched {
+            Some(watched) => steer(watched),
+            None => return Err(SteerError::Unwatched(request.id.clone())),
         }
         self.show();
         self.keep_rollout().await;

@@ -1,4 +1,4 @@
-//! A start knows again what Envoys keep that was rejected, because going back would allow more.
+//! A start knows again what Envoys keep that was rejected, because going back may allow more.
 //!
 //! The store knows the inputs of what is kept until Envoys accept something, or are taken back.
 
